@@ -1,0 +1,46 @@
+"""zerosum: train generative adversarial networks, see whether they are healthy, and take them with you.
+
+>>> import zerosum
+>>> run = zerosum.train("gan", data="ring", length="20 rounds", out=getfixture("tmp_path") / "run")
+>>> zerosum.load(run).sample(5, seed=0).shape
+torch.Size([5, 2])
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zerosum.model import Model
+
+__version__ = "0.1.0"
+
+
+def train(
+    recipe: str | None = None,
+    data: str | None = None,
+    *,
+    preset: str | None = None,
+    out: str | Path | None = None,
+    **settings: Any,
+) -> Path:
+    """Train a recipe (the default one if none is named) and return the run folder.
+
+    `settings` are those of `zerosum config RECIPE`, by name: `length="5000 rounds"`, `batch=128`, `lr=1e-4`.
+    Raises ValueError for what cannot be, NonFinite (an ArithmeticError) where the game breaks.
+    """
+    from zerosum import run
+    from zerosum.settings import resolve
+
+    overrides = settings | ({"source": str(data)} if data is not None else {})
+    session = run.begin(resolve(recipe, preset, overrides), None if out is None else Path(out))
+    run.conduct(session, lambda row, progress: None)
+    return session.folder.path
+
+
+def load(path: str | Path, device: str = "cpu") -> Model:
+    """The model of a run folder, or of a model file: `load(path).sample(64)`. Nothing in the file is executed."""
+    from zerosum import model
+
+    return model.load(path, device)

@@ -1,0 +1,132 @@
+"""A folder or zip of pictures as one set: its split, its classes, what was skipped."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from zerosum.data.arrays import Arrays
+from zerosum.data.dataset import DataError
+from zerosum.data.labels import read_labels
+from zerosum.data.pictures import Listing, Look, Picture, decode_all, list_folder, list_zip, look_all, settle_size
+from zerosum.data.request import Request
+
+_SPLIT_FOLDER = re.compile(r"(train|test|val|valid|validation|dev)[AB]?")
+
+
+def read_album(path: Path, request: Request) -> Arrays:
+    """The pictures of a folder or zip, fitted to one size, with labels from their folders or from a file."""
+    listing = list_zip(path) if path.suffix.lower() == ".zip" and path.is_file() else list_folder(path)
+    if not listing.pictures:
+        held = (
+            f"{len(listing.others)} files but no pictures, such as '{listing.others[0]}'"
+            if listing.others
+            else "nothing"
+        )
+        raise DataError(f"'{path}' holds {held}: expected pictures (png, jpg, webp, ...) or folders of pictures")
+    listing = _unwrapped(listing)
+    listing, notes = _of_split(listing, path, request.split)
+    numbers, classes, more = _labels(listing.pictures, request.labels)
+    kept = request.choose(len(listing.pictures))
+    images, good, told = _decoded([listing.pictures[i] for i in kept], listing.others, request, path)
+    labels = None if numbers is None else numbers[[kept[i] for i in good]]
+    return Arrays(images, labels, classes, (*notes, *more, *told), settled=True)
+
+
+def _parts(picture: Picture) -> list[str]:
+    return picture.name.split("/")
+
+
+def _below(listing: Listing, folder: str) -> Listing:
+    """What lies in a folder of the listing, by its name from there."""
+    start = len(folder) + 1
+    inside = [p for p in listing.pictures if p.name.startswith(folder + "/")]
+    others = [name for name in listing.others if name.startswith(folder + "/")]
+    return Listing([Picture(p.name[start:], p.read) for p in inside], [name[start:] for name in others])
+
+
+def _unwrapped(listing: Listing) -> Listing:
+    """Without the folders that hold everything and themselves hold folders: flowers/{rose,tulip}/*.png."""
+    while len(tops := {_parts(p)[0] for p in listing.pictures}) == 1 and all(
+        len(_parts(p)) > 2 for p in listing.pictures
+    ):
+        listing = _below(listing, tops.pop())
+    return listing
+
+
+def _of_split(listing: Listing, path: Path, split: str) -> tuple[Listing, list[str]]:
+    """The part for a split where all top folders are train/, test/ ..., or trainA/, trainB/, testA/, testB/."""
+    tops = {_parts(picture)[0] for picture in listing.pictures if len(_parts(picture)) > 1}
+    if len(tops) > 1 and all(_SPLIT_FOLDER.fullmatch(top) for top in tops) and any(t.startswith(split) for t in tops):
+        taken = " and ".join(f"{top}/" for top in sorted(tops) if top.startswith(split))
+        note = f"only the pictures in {taken} were taken"
+        if split in tops:
+            return _unwrapped(_below(listing, split)), [note]
+        cut = len(split)  # the domains A and B are the classes
+        inside = [Picture(p.name[cut:], p.read) for p in listing.pictures if p.name.startswith(split)]
+        return Listing(inside, [name[cut:] for name in listing.others if name.startswith(split)]), [note]
+    if split != "train":
+        raise DataError(f"'{path}' has no split '{split}': it holds no folders train/ and {split}/; use split 'train'")
+    return listing, []
+
+
+def _labels(pictures: list[Picture], source: str | None) -> tuple[np.ndarray | None, tuple[str, ...], list[str]]:
+    """int64 [n] or None, the class names, notes."""
+    if source is not None:
+        return *read_labels(source, [picture.name for picture in pictures], len(pictures)), []
+    depths = {len(_parts(picture)) > 1 for picture in pictures}
+    if depths == {False}:
+        return None, (), []
+    if depths == {True, False}:
+        return None, (), ["some pictures lie in folders and some do not: taken as one set without labels"]
+    classes = tuple(sorted({_parts(picture)[0] for picture in pictures}))
+    if len(classes) == 1:
+        return None, (), [f"only one class folder, '{classes[0]}': taken as one set without labels"]
+    number = {name: index for index, name in enumerate(classes)}
+    return np.array([number[_parts(picture)[0]] for picture in pictures], np.int64), classes, []
+
+
+def _decoded(
+    pictures: list[Picture], others: list[str], request: Request, path: Path
+) -> tuple[np.ndarray, list[int], list[str]]:
+    """uint8 [n h w c], which pictures these are, notes."""
+    looks = look_all(pictures)
+    seen = [look for look in looks if look is not None]
+    if not seen:
+        raise DataError(f"none of the {len(pictures):,} pictures in '{path}' can be read: check '{pictures[0].name}'")
+    size, note = (request.size, None) if request.size else settle_size(seen)
+    channels = request.channels or (1 if all(look.gray for look in seen) else 3)
+    readable = [i for i, look in enumerate(looks) if look is not None]
+    decoded = zip(readable, decode_all([pictures[i] for i in readable], size, channels), strict=True)
+    arrays = {i: array for i, array in decoded if array is not None}
+    good = list(arrays)
+    if not good:
+        raise DataError(f"none of the {len(pictures):,} pictures in '{path}' can be read: check '{pictures[0].name}'")
+    skipped = [picture.name for i, picture in enumerate(pictures) if i not in arrays]
+    notes = [
+        note or _resized(seen, size),
+        _some("unreadable or oversized picture", skipped, "skipped"),
+        _some("file that is no picture", others, "skipped", "files that are no pictures"),
+        _count(sum(look.deep for look in seen), "scaled from 16 to 8 bits"),
+        _count(sum(look.alpha for look in seen), "transparent and laid on white") if channels != 4 else None,
+    ]
+    return np.stack(list(arrays.values())), good, [note for note in notes if note]
+
+
+def _resized(looks: list[Look], size: tuple[int, int]) -> str | None:
+    changed = sum(look.size != size for look in looks)
+    return (
+        f"{changed:,} of {len(looks):,} pictures were cropped and resized to {size[0]}x{size[1]}" if changed else None
+    )
+
+
+def _some(what: str, names: list[str], done: str, many: str | None = None) -> str | None:
+    """A note that counts files and names the first three."""
+    if not names:
+        return None
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names):,} {what if len(names) == 1 else many or what + 's'} {done}: {shown}"
+
+
+def _count(count: int, what: str) -> str | None:
+    return f"{count:,} {'picture was' if count == 1 else 'pictures were'} {what}" if count else None

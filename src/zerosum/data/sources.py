@@ -1,0 +1,152 @@
+"""Any source of data as one Dataset: an embedded name, a known public set, or a path.
+
+    glyphs  ring  grid  spiral  parabola  gaussian-1d        made here, nothing is fetched
+    mnist  fashion-mnist  cifar10                            $ZEROSUM_DATA, the cache, or a checked download
+    PATH                                                     IDX, npz, a zip or folder of pictures or of class folders
+
+A bare known name wins over a folder of that name: write ./mnist for the folder.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from zerosum.data.albums import read_album
+from zerosum.data.arrays import Arrays, images_idx, images_npz, is_idx
+from zerosum.data.dataset import DataError, Dataset, did_you_mean
+from zerosum.data.glyphs import glyphs
+from zerosum.data.known import CLASSES, in_folder, read_known
+from zerosum.data.labels import check_labels, read_labels
+from zerosum.data.pictures import refit
+from zerosum.data.request import SPLITS, Request, check
+from zerosum.data.spec import Images, Points
+from zerosum.data.toy import TOYS
+
+__all__ = ["NAMES", "DataError", "Dataset", "load"]
+
+NAMES = ("glyphs", *TOYS, *CLASSES)
+
+
+def load(
+    source: str,
+    *,
+    size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    labels: str | None = None,
+    split: str = "train",
+    limit: int | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """The named or found set, in memory; DataError, in one line, if it cannot be had.
+
+    size      side or (height, width): images are centre-cropped to that aspect and resized with antialiasing
+    channels  1, 3 or 4; by default 1 if every image is stored as gray, else 3 with transparency laid on white
+    labels    a file with labels for an image source: csv, npy, npz or IDX
+    split     "train" or "test"; a folder or zip has a test split only if it holds train/ and test/
+    limit     at most so many examples: made so many if embedded, else a random choice by `seed`, kept in order
+
+    >>> load("ring", limit=3).examples.shape
+    torch.Size([3, 2])
+    """
+    request = check(size, channels, labels, split, limit, seed)
+    if source in TOYS:
+        return _toy(source, request)
+    if source == "glyphs":
+        return _glyphs(request)
+    if source in CLASSES:
+        return _from_arrays(source, read_known(source, split), request)
+    path = _existing(source)
+    return _from_arrays(_name(path), _read(path, source, request), request)
+
+
+def _read(path: Path, source: str, request: Request) -> Arrays:
+    """Whatever lies at a path."""
+    if path.is_dir() and (reader := in_folder(path, request.split)) is not None:
+        return reader()
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return read_album(path, request)
+    if request.split != "train":
+        raise DataError(f"'{source}' is one file and has no split '{request.split}': use split 'train'")
+    if path.suffix.lower() == ".npz":
+        return images_npz(path)
+    if is_idx(path) or "idx" in path.name:
+        return images_idx(path)
+    raise DataError(f"'{source}' is no folder, .zip, .npz or IDX file: give one of these, or a folder of pictures")
+
+
+def _toy(name: str, request: Request) -> Dataset:
+    request.refuse(name, "is points and has none", "size", "channels", "labels")
+    toy = TOYS[name]()
+    # Even seeds are for training, odd ones for testing: the two never share a stream.
+    generator = torch.Generator().manual_seed(2 * request.seed + SPLITS.index(request.split))
+    points = toy.sample(request.limit or (100_000 if request.split == "train" else 10_000), generator)
+    return Dataset(name, Points(toy.dim), points, None)
+
+
+def _glyphs(request: Request) -> Dataset:
+    request.refuse("glyphs", "has its own", "labels")
+    n = request.limit or (20_000 if request.split == "train" else 5_000)
+    stream = SPLITS.index(request.split)
+    images, digits, factors = glyphs(n, size=request.size or 28, seed=request.seed, stream=stream)
+    if request.channels in (3, 4):
+        images = images.repeat(1, 3, 1, 1)
+    if request.channels == 4:
+        images = torch.cat([images, torch.full_like(images[:, :1], 255)], 1)
+    channels, height, width = images.shape[1:]
+    return Dataset("glyphs", Images(channels, height, width, tuple("0123456789")), images, digits, factors=factors)
+
+
+def _existing(source: str) -> Path:
+    """The path, or DataError with the nearest name or neighbour."""
+    path = Path(source).expanduser()
+    if source and path.exists():
+        return path
+    near = did_you_mean(source, NAMES)
+    if not near and path.name and path.parent.is_dir():
+        before = source[: len(source) - len(path.name)]
+        near = did_you_mean(source, [before + entry.name for entry in path.parent.iterdir()])
+    rest = near or f" Give a path that exists or one of {', '.join(NAMES)}."
+    raise DataError(f"no folder, file or data set called '{source}'.{rest}")
+
+
+def _name(path: Path) -> str:
+    """A short name for a run folder; an IDX file takes its folder's."""
+    path = path.resolve()
+    stem = path.name if path.is_dir() else path.parent.name if "idx" in path.name else path.stem
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "data"
+
+
+def _from_arrays(name: str, found: Arrays, request: Request) -> Dataset:
+    """Labels checked, the limit kept, every image fitted; what an album has done already is not done again."""
+    if found.settled:
+        return _dataset(name, found.images, found.labels, found.classes, found.notes)
+    n, height, width, held = found.images.shape
+    numbers: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    if request.labels is not None:
+        numbers, classes = read_labels(request.labels, None, n, found.classes)
+    elif found.labels is not None:
+        numbers, classes = check_labels(found.labels, n, found.classes, f"'{name}'")
+    kept = request.choose(n)
+    images = found.images if len(kept) == n else found.images[kept]
+    size, channels = request.size or (height, width), request.channels or min(held, 3)
+    notes = list(found.notes)
+    if size != (height, width):
+        notes.append(f"all {height}x{width}: cropped and resized to {size[0]}x{size[1]}")
+    if held == 4 and channels != 4:
+        notes.append("transparency was laid on white")
+    return _dataset(
+        name, refit(images, size, channels), None if numbers is None else numbers[kept], classes, tuple(notes)
+    )
+
+
+def _dataset(
+    name: str, images: np.ndarray, labels: np.ndarray | None, classes: tuple[str, ...], notes: tuple[str, ...]
+) -> Dataset:
+    """uint8 [n h w c] -> Dataset."""
+    examples = torch.from_numpy(np.require(images.transpose(0, 3, 1, 2), requirements=["C", "W"]))
+    numbers = None if labels is None else torch.from_numpy(np.require(labels, np.int64, ["C", "W"]))
+    channels, height, width = examples.shape[1:]
+    return Dataset(name, Images(channels, height, width, classes), examples, numbers, notes)

@@ -1,0 +1,39 @@
+"""The shapes of what is dealt: all that a recipe may know of the data."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pictures: dealt as float [n channels height width] in [-1, 1], with labels [n] in 0..len(classes)-1 if there are classes."""
+
+    channels: int
+    height: int
+    width: int
+    classes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.channels, self.height, self.width
+
+    @property
+    def size(self) -> int:
+        """Numbers in one example."""
+        return self.channels * self.height * self.width
+
+
+@dataclass(frozen=True)
+class Points:
+    """Vectors: dealt as float [n dim], in the data's own units; never labelled."""
+
+    dim: int
+    classes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (self.dim,)
+
+    @property
+    def size(self) -> int:
+        """Numbers in one example."""
+        return self.dim

@@ -1,0 +1,199 @@
+"""What a game is: networks, players, and the loss that each player lowers in its turn.
+
+A GAN is a game. Each player moves some networks, to lower a loss of its own, while the networks of the others stand
+still. A `Game` declares this and nothing more: it never steps an optimiser, never calls `backward`, knows no device.
+How a game is played is `zerosum.play`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+T = TypeVar("T")
+
+
+class Batch:
+    """The hand that is dealt for a turn: real examples `x` [n ...] and their labels `y` [n], if there are labels.
+
+    What a round derives once from the hand (the fakes, their scores) is kept with it, and dropped as soon as a network
+    that it came from has moved. So the fakes of D's turn serve G's turn too, and a score of D is made anew when D has
+    moved: sharing is exact whatever the order of turns.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor | None = None):
+        self.x, self.y = x, y
+        self._made: dict[str, tuple[Any, tuple[nn.Module, ...]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def once(self, name: str, make: Callable[[], T], *of: nn.Module) -> T:
+        """`make()`, made at most once for this hand until one of the networks `of` that it comes from moves."""
+        if name not in self._made:
+            self._made[name] = (make(), of)
+        made: T = self._made[name][0]
+        return made
+
+    def forget(self, moved: Iterable[nn.Module]) -> None:
+        """Drop what came from the networks that `moved`."""
+        gone = set(moved)
+        self._made = {name: kept for name, kept in self._made.items() if gone.isdisjoint(kept[1])}
+
+
+class Loss:
+    """What one player minimises, by named terms; and what is only watched.
+
+    >>> loss = Loss(adversarial=torch.tensor(1.0), r1=torch.tensor(0.5)).read(D_x=torch.tensor(0.7))
+    >>> float(loss.total), sorted(loss.readings())
+    (1.5, ['D_x', 'adversarial', 'r1'])
+    """
+
+    def __init__(self, **terms: Tensor):
+        if not terms:
+            raise ValueError("a Loss has no term: got Loss(), expected Loss(adversarial=...)")
+        self.terms = terms
+        self.watched: dict[str, Tensor] = {}
+
+    def read(self, **watched: Tensor) -> Loss:
+        """Add readings that are watched and not minimised."""
+        self.watched.update({name: value.detach() for name, value in watched.items()})
+        return self
+
+    @property
+    def total(self) -> Tensor:
+        """The sum of the terms: the scalar that the player lowers."""
+        first, *others = self.terms.values()
+        return sum(others, start=first)
+
+    def readings(self) -> dict[str, Tensor]:
+        """Every term and watched value, detached: tensors on the device, so that nobody waits for them."""
+        return {name: value.detach() for name, value in self.terms.items()} | self.watched
+
+
+@dataclass(frozen=True)
+class Player:
+    """Who moves what, to lower which loss, how often.
+
+    `loss` is a function of the hand and may be evaluated any number of times. `steps` is the number of turns a round
+    (k in Goodfellow et al. 2014, n_critic in Arjovsky et al. 2017); with `every`, it plays only each n-th round.
+    """
+
+    name: str
+    networks: Sequence[nn.Module]
+    loss: Callable[[Batch], Loss]
+    optimizer: Callable[[list[nn.Parameter]], Optimizer]
+    steps: int = 1
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.every < 1:
+            raise ValueError(
+                f"player {self.name}: steps = {self.steps}, every = {self.every}; both must be 1 or more, "
+                "or the player never moves"
+            )
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The player's strategy: each trainable parameter of its networks, once."""
+        unique = {id(p): p for network in self.networks for p in network.parameters() if p.requires_grad}
+        return list(unique.values())
+
+
+class Game(nn.Module):
+    """Networks, players, and how to sample.
+
+    A recipe gives `players` and `generate`, and `realness` where a network judges; the rest is common.
+    """
+
+    latent: int
+    """Numbers in z."""
+
+    ships: tuple[str, ...] = ("G",)
+    """The networks that sampling needs: averaged, checkpointed, shipped."""
+
+    classes: int = 0
+    """Number of labels that `generate` takes; 0 if the game is not conditional."""
+
+    def players(self) -> list[Player]:
+        """Who plays, in the order of their turns."""
+        raise NotImplementedError(f"{type(self).__name__} must say who plays: define players()")
+
+    def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """z ~ N(0, I): [n latent]; on the CPU if its generator is given, so that a seed means the same everywhere."""
+        return torch.randn(n, self.latent, generator=generator, device=None if generator else self.device)
+
+    def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """G(z) or G(z, y): [n ...] -> examples of the data's shape; images in [-1, 1]."""
+        raise NotImplementedError(f"{type(self).__name__} must say how it generates: define generate()")
+
+    def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
+        """The probability that the discriminator calls each example real: [n], or None where nobody judges."""
+        return None
+
+    def labels(self, n: int, generator: torch.Generator | None = None) -> Tensor | None:
+        """Labels to ask for: uniform over the classes, [n]; None if the game is not conditional."""
+        if not self.classes:
+            return None
+        return torch.randint(self.classes, (n,), generator=generator, device=None if generator else self.device)
+
+    def after_round(self, readings: Mapping[str, Tensor]) -> None:
+        """Move what is neither a parameter nor a player's: BEGAN's k, the running score of a relativistic judge."""
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @torch.no_grad()
+    def sample(self, n: int, y: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """n samples: [n ...]. Labels `y` [n] where the game is conditional (drawn if not given).
+
+        Batch statistics are never used: a sample does not depend on its neighbours.
+        """
+        y = self.labels(n, generator) if y is None else y
+        was_training = self.training
+        self.eval()
+        try:
+            z = self.noise(n, generator).to(self.device)
+            return self.generate(z, None if y is None else y.to(self.device))
+        finally:
+            self.train(was_training)
+
+
+def check_ownership(game: Game) -> None:
+    """Every parameter has exactly one mover, or is frozen (`requires_grad=False`) when built.
+
+    Raises ValueError with the names of the players and the parameter where this is not so.
+    """
+    players = game.players()
+    names = [player.name for player in players]
+    if not players or len(set(names)) < len(names):
+        raise ValueError(f"{type(game).__name__}: players are {names}; expected at least one, each with its own name")
+    mover: dict[int, str] = {}
+    parameter_names = {id(p): name for name, p in game.named_parameters()}
+    for player in players:
+        if not player.parameters():
+            raise ValueError(f"player {player.name} has nothing to move: its networks hold no trainable parameter")
+        for p in player.parameters():
+            name = parameter_names.get(id(p), "a parameter that is not part of the game")
+            if id(p) not in parameter_names:
+                raise ValueError(f"player {player.name} moves {name}: assign its network to the game (self.X = ...)")
+            if id(p) in mover:
+                raise ValueError(f"{name} is moved by both {mover[id(p)]} and {player.name}: give it to one of them")
+            mover[id(p)] = player.name
+    idle = [name for name, p in game.named_parameters() if p.requires_grad and id(p) not in mover]
+    if idle:
+        raise ValueError(f"no player moves {', '.join(idle)}: give it to a player, or freeze it (requires_grad=False)")
+
+
+def adam(lr: float, beta1: float = 0.5, beta2: float = 0.999) -> Callable[[list[nn.Parameter]], Optimizer]:
+    """Adam (Kingma & Ba 2015, arXiv:1412.6980) for a player; one fused step over all its parameters."""
+
+    def build(parameters: list[nn.Parameter]) -> Optimizer:
+        return Adam(parameters, lr=lr, betas=(beta1, beta2), fused=True)
+
+    return build

@@ -1,0 +1,105 @@
+"""The order and rule of turns. A dynamics plays one round: it deals hands to movers and returns the round's readings.
+
+With v(w) the field of every player's own gradient at the joint strategy w, and step size h:
+
+    simultaneous    w' = w - h v(w)
+    alternating     one player after the other, each at the strategies the last one left
+    extragradient   w~ = w - h v(w);  w' = w - h v(w~)     (Korpelevich 1976; Gidel et al. 2019, arXiv:1802.10551)
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from zerosum.game import Batch, Player
+
+Readings = dict[str, Tensor]
+Deal = Callable[[], Batch]
+
+
+class Mover:
+    """A player at the table: it can evaluate its loss, and step. Only its own parameters ever change."""
+
+    def __init__(self, player: Player, precision: Callable[[], AbstractContextManager[object]]):
+        self.player = player
+        self.parameters = player.parameters()
+        self.optimizer = player.optimizer(self.parameters)
+        self.precision = precision
+
+    def evaluate(self, hand: Batch, keep_graph: bool = False) -> Readings:
+        """Leave the gradient of the player's loss on its own parameters; nobody else's gradient is asked for."""
+        with self.precision():
+            loss = self.player.loss(hand)
+        for p in self.parameters:
+            p.grad = None
+        loss.total.backward(inputs=self.parameters, retain_graph=keep_graph)  # type: ignore[no-untyped-call]
+        return {f"{self.player.name}.{name}": value for name, value in loss.readings().items()}
+
+    def step(self, hands: Sequence[Batch]) -> None:
+        """Move along the gradient, and let the hands forget what came from the networks as they were."""
+        self.optimizer.step()
+        for hand in hands:
+            hand.forget(self.player.networks)
+
+
+Dynamics = Callable[[Sequence[Mover], Deal], Readings]
+
+
+def alternating(movers: Sequence[Mover], deal: Deal) -> Readings:
+    """Each player takes its `steps` turns, then the next. A player's last turn and the next player's share a hand."""
+    hands = [deal() for _ in range(max(mover.player.steps for mover in movers))]
+    readings: Readings = {}
+    for mover in movers:
+        for hand in hands[-mover.player.steps :]:
+            readings |= mover.evaluate(hand)
+            mover.step(hands)
+    return readings
+
+
+def simultaneous(movers: Sequence[Mover], deal: Deal) -> Readings:
+    """Every player looks at the same strategies and the same hand; then all move at once."""
+    _one_turn_each(movers, "simultaneous")
+    hand = deal()
+    readings = _field(movers, hand)
+    for mover in movers:
+        mover.step([hand])
+    return readings
+
+
+def extragradient(movers: Sequence[Mover], deal: Deal) -> Readings:
+    """All look ahead by one step, and move from where they were by the gradient found there.
+
+    With Adam both looks move the moments (ExtraAdam: Gidel et al. 2019, algorithm 4).
+    """
+    _one_turn_each(movers, "extragradient")
+    hand = deal()
+    _field(movers, hand)
+    start = [p.detach().clone() for mover in movers for p in mover.parameters]
+    for mover in movers:
+        mover.step([hand])
+    readings = _field(movers, deal())
+    with torch.no_grad():
+        for p, origin in zip((p for mover in movers for p in mover.parameters), start, strict=True):
+            p.copy_(origin)
+    for mover in movers:
+        mover.step([])
+    return readings
+
+
+def _field(movers: Sequence[Mover], hand: Batch) -> Readings:
+    readings: Readings = {}
+    for mover in movers:
+        # What the hand keeps (fakes, scores) is one graph that several losses run through.
+        readings |= mover.evaluate(hand, keep_graph=mover is not movers[-1])
+    return readings
+
+
+def _one_turn_each(movers: Sequence[Mover], name: str) -> None:
+    for mover in movers:
+        if mover.player.steps > 1:
+            raise ValueError(
+                f"{name} dynamics moves each player once a round, but {mover.player.name} asks for "
+                f"{mover.player.steps} steps: set its steps to 1, or play with alternating dynamics"
+            )

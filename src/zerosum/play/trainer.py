@@ -1,0 +1,110 @@
+"""The trainer plays rounds. It has no branch for any recipe.
+
+    deal -> each player's turns: loss, gradient of the mover only, step -> average -> after_round
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zerosum.game import Batch, Game, check_ownership
+from zerosum.play.averaging import Average
+from zerosum.play.dynamics import Dynamics, Mover, Readings, alternating
+from zerosum.play.precision import Precision, full
+
+
+class NonFinite(ArithmeticError):
+    """A term or a reading was NaN or infinite: in which round, of which player."""
+
+    def __init__(self, round_: int, reading: str, value: float):
+        self.round, self.reading, self.value = round_, reading, value
+        player, _, term = reading.partition(".")
+        super().__init__(f"round {round_}: {term} of player {player} is {value}")
+
+
+class Trainer:
+    """Plays `game` round by round on what `deal` gives: (examples [n ...], labels [n] or None).
+
+    Everything that must resume is in `state_dict`: weights, average, optimisers, torch's generators, rounds.
+    The dealer keeps its own state. Nothing inside `round` waits for the device; `collect` does.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        deal: Callable[[], tuple[Tensor, Tensor | None]],
+        *,
+        dynamics: Dynamics = alternating,
+        average: float = 0.999,
+        precision: Callable[[torch.device], Precision] = full,
+    ):
+        check_ownership(game)
+        self.game = game
+        self.dynamics = dynamics
+        self.movers = [Mover(player, precision(game.device)) for player in game.players()]
+        self.average = Average(game, average)
+        self.rounds = 0
+        self._deal = deal
+        self._unread: list[tuple[int, Readings]] = []
+
+    def deal(self) -> Batch:
+        return Batch(*self._deal())
+
+    def round(self) -> None:
+        """Every player's turns once."""
+        playing = [mover for mover in self.movers if self.rounds % mover.player.every == 0]
+        readings = self.dynamics(playing, self.deal) if playing else {}
+        self.average.update(self.rounds)
+        with torch.no_grad():
+            self.game.after_round(readings)
+        self.rounds += 1
+        self._unread.append((self.rounds, readings))
+
+    def collect(self) -> list[tuple[int, dict[str, float]]]:
+        """The readings of the rounds since the last call, as (round, numbers): here we wait for the device, once.
+
+        Raises NonFinite at the first round that has a value that is not a number, or infinite.
+        """
+        unread, self._unread = self._unread, []
+        values = [value for _, readings in unread for value in readings.values()]
+        numbers = iter(torch.stack([v.double() for v in values]).tolist() if values else [])
+        rows = [(round_, {name: next(numbers) for name in readings}) for round_, readings in unread]
+        for round_, row in rows:
+            for name, number in row.items():
+                if not abs(number) < float("inf"):
+                    raise NonFinite(round_, name, number)
+        return rows
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors, numbers and containers of them: all that the next round depends on, but the dealer."""
+        return {
+            "rounds": self.rounds,
+            "game": self.game.state_dict(),
+            "average": self.average.game.state_dict(),
+            "optimizers": {mover.player.name: mover.optimizer.state_dict() for mover in self.movers},
+            "chance": chance(self.game.device),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.game.load_state_dict(state["game"])
+        self.average.game.load_state_dict(state["average"])
+        for mover in self.movers:
+            mover.optimizer.load_state_dict(state["optimizers"][mover.player.name])
+        set_chance(state["chance"], self.game.device)
+        self.rounds = state["rounds"]
+
+
+def chance(device: torch.device) -> dict[str, Tensor]:
+    """The state of torch's generators, on the CPU and on the device."""
+    states = {"cpu": torch.get_rng_state()}
+    return states | {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else states
+
+
+def set_chance(states: dict[str, Tensor], device: torch.device) -> None:
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -1,0 +1,208 @@
+"""The settings of a run: which recipe, on which data, played how. Names become values here, and nowhere deeper."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+UNITS = ("rounds", "images", "kimg", "epochs", "seconds", "minutes", "%")
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be: what was got, what was expected, what to do."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A length of play: '500 rounds', '20 kimg', '1 epoch', '3 minutes', or '5 %' of the whole."""
+
+    amount: float
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> Span:
+        """Raises ValueError where the text is not a positive number and a unit."""
+        number, _, unit = str(text).strip().partition(" ")
+        unit = unit.strip()
+        unit = {"round": "rounds", "image": "images", "epoch": "epochs", "second": "seconds", "minute": "minutes"}.get(
+            unit, unit
+        )
+        try:
+            amount = float(number)
+        except ValueError:
+            amount = 0.0
+        if not 0 < amount < float("inf") or unit not in UNITS:
+            raise ValueError(f"expected a number above 0 and a unit ({', '.join(UNITS)}), such as '500 rounds'")
+        return cls(amount, unit)
+
+    def share(self, progress: Mapping[str, float]) -> float:
+        """How many such spans have passed: progress counts each unit since the start."""
+        return progress[self.unit] / self.amount
+
+
+class Data(BaseModel, frozen=True, extra="forbid"):
+    """What is learnt from."""
+
+    source: str = Field("glyphs", description="an embedded set, a known set, or a path (see: zerosum data)")
+    size: int | tuple[int, int] | None = Field(None, description="side, or height and width, that pictures are fitted to")
+    channels: Literal[1, 3, 4] | None = Field(None, description="1 gray, 3 colour, 4 colour and alpha; none: as found")
+    labels: str | None = Field(None, description="a file of labels, where folders do not tell them")
+    limit: int | None = Field(None, ge=1, description="use only the first so many examples")
+
+
+class Play(BaseModel, frozen=True, extra="forbid"):
+    """How the game is played and watched."""
+
+    seed: int = Field(0, ge=0, description="every draw follows from it")
+    batch: int = Field(64, ge=1, description="examples dealt a turn")
+    length: str = Field("3 minutes", description="when to stop: rounds, kimg, epochs or minutes")
+    dynamics: Literal["alternating", "simultaneous", "extragradient"] = Field("alternating", description="order of turns")
+    average: float = Field(0.999, ge=0, lt=1, description="decay a round of the generator's moving average; 0: none")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the networks; losses stay in float32")
+    device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto: a GPU if there is one")
+    readings: str = Field("50 rounds", description="how often a line of readings is written: their means since the last")
+    pictures: str = Field("1 %", description="how often the fixed noise is pictured")
+    tiles: int = Field(64, ge=1, le=400, description="fixed noise vectors pictured")
+    checkpoints: str = Field("10 %", description="how often a checkpoint is saved")
+    keep: int = Field(2, ge=1, description="checkpoints kept, newest first")
+
+    @field_validator("length", "readings", "pictures", "checkpoints")
+    @classmethod
+    def _is_a_span(cls, text: str, info: Any) -> str:
+        span = Span.parse(text)
+        if info.field_name == "length" and span.unit == "%":
+            raise ValueError("the whole cannot be a share of itself: give rounds, kimg, epochs or minutes")
+        if info.field_name == "readings" and (span.unit != "rounds" or span.amount != int(span.amount)):
+            raise ValueError("expected a whole number of rounds, so that a resumed run writes the same lines")
+        return text
+
+
+class Settings(BaseModel, frozen=True, extra="forbid"):
+    """A whole run, as its config.yaml holds it."""
+
+    recipe: str
+    data: Data = Data()
+    game: Any
+    play: Play = Play()
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def recipe_of(name: str) -> Any:
+    """The recipe's class. Raises SettingsError with near misses."""
+    from zerosum.recipes import RECIPES
+
+    if name not in RECIPES:
+        raise SettingsError(f"no recipe called '{name}'. {near(name, RECIPES)}All: zerosum recipes")
+    return RECIPES[name]
+
+
+def resolve(
+    recipe: str | None = None,
+    preset: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The defaults, changed by a config file's content `base`, by a preset, by overrides; each wins over the last.
+
+    Keys are bare (`lr`) or dotted (`game.lr`). Raises SettingsError for what is unknown or out of range.
+    """
+    from zerosum.recipes import DEFAULT
+
+    base = dict(base or {})
+    name = recipe or base.pop("recipe", None) or DEFAULT
+    base.pop("recipe", None)
+    cls = recipe_of(name)
+    sections = {"data": Data, "game": cls.Config, "play": Play}
+    values: dict[str, dict[str, Any]] = {section: {} for section in sections}
+    if unknown := set(base) - set(sections):
+        raise SettingsError(f"unknown section '{min(unknown)}' in the config: expected recipe, {', '.join(sections)}")
+    if preset is not None and preset not in cls.presets:
+        known = ", ".join(cls.presets) or "none"
+        raise SettingsError(f"{name} has no preset '{preset}'. {near(preset, cls.presets)}It has: {known}")
+    flat = {f"{section}.{key}": value for section, part in base.items() for key, value in (part or {}).items()}
+    for changes in (flat, cls.presets.get(preset, {}), overrides or {}):
+        for key, value in changes.items():
+            section, field = _find(key, sections, name)
+            values[section][field] = value
+    built = {section: _build(model, values[section], section) for section, model in sections.items()}
+    return Settings(recipe=name, **built)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a config.yaml, for `resolve`. Raises SettingsError where it is not one."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path} cannot be read as a config ({str(error).splitlines()[0]})") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path} is not a config: expected the sections recipe, data, game, play")
+    return content
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """['lr=1e-4', 'play.batch=32'] -> a mapping, the values read as YAML. Raises SettingsError without '='."""
+    values = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise SettingsError(f"'{assignment}' is not a setting: expected key=value, such as lr=1e-4")
+        try:
+            values[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            values[key.strip()] = text
+    return values
+
+
+def near(word: str, known: Any) -> str:
+    """'Did you mean 'x'? ', or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"Did you mean '{close[0]}'? " if close else ""
+
+
+def _find(key: str, sections: Mapping[str, type[BaseModel]], recipe: str) -> tuple[str, str]:
+    section, _, field = key.rpartition(".")
+    places = [s for s, model in sections.items() if field in model.model_fields and section in ("", s)]
+    if len(places) == 1:
+        return places[0], field
+    fields = {f: m for m in sections.values() for f in m.model_fields}
+    hint = difflib.get_close_matches(field, fields, n=1, cutoff=0.5)
+    about = ""
+    if hint:
+        about = f"Did you mean '{hint[0]}'? ({fields[hint[0]].model_fields[hint[0]].description}) "
+    raise SettingsError(f"{recipe} has no setting '{key}'. {about}All: zerosum config {recipe}")
+
+
+def _build(model: type[BaseModel], values: Mapping[str, Any], section: str) -> BaseModel:
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        info = model.model_fields[field]
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(
+            f"{section}.{field} = {values[field]!r}: {message[0].lower() + message[1:]} "
+            f"(default {info.default!r}; {info.description})"
+        ) from error
+
+
+def kind(annotation: Any) -> str:
+    """A type as people read it: `int`, `float or none`, `alternating | simultaneous`."""
+    origin = typing.get_origin(annotation)
+    if origin is Literal:
+        return " | ".join(str(a) for a in typing.get_args(annotation))
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(kind(a) for a in typing.get_args(annotation))
+    if origin is tuple:
+        return "list of " + kind(typing.get_args(annotation)[0])
+    return "none" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))

@@ -1,0 +1,106 @@
+"""The deck: every example once an epoch, the same again after a resume, numbers in [-1, 1]."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zerosum.data.deck import Deck
+
+sizes = st.integers(1, 40)
+
+
+def numbers(n: int) -> torch.Tensor:
+    """n points that are their own index: what is dealt shows which was dealt."""
+    return torch.arange(float(n)).reshape(n, 1)
+
+
+@settings(deadline=None, max_examples=60)
+@given(n=sizes, batch=sizes, deals=st.integers(1, 12), seed=st.integers(0, 2**32))
+def test_every_epoch_is_a_permutation(n, batch, deals, seed):
+    deck = Deck(numbers(n), torch.arange(n), seed=seed)
+    dealt = []
+    for _ in range(deals):
+        x, y = deck.deal(batch)
+        assert x.shape == (batch, 1)
+        assert torch.equal(x[:, 0].long(), y)
+        assert torch.equal(deck.last, y)
+        dealt.append(y)
+    whole = torch.cat(dealt)
+    assert deck.images == len(whole)
+    assert deck.epochs == len(whole) / n
+    for epoch in whole.split(n):
+        assert len(epoch.unique()) == len(epoch)  # the last one may be unfinished
+
+
+@settings(deadline=None, max_examples=40)
+@given(n=sizes, batch=sizes, before=st.integers(0, 6), seed=st.integers(0, 2**32))
+def test_a_resumed_deck_deals_the_same(n, batch, before, seed):
+    deck = Deck(numbers(n), None, seed=seed)
+    for _ in range(before):
+        deck.deal(batch)
+    state = deck.state_dict()
+    expected = [deck.deal(batch)[0] for _ in range(5)]
+    other = Deck(numbers(n), None, seed=seed + 1)
+    other.load_state_dict(state)
+    assert other.images == before * batch
+    assert all(torch.equal(other.deal(batch)[0], x) for x in expected)
+    assert all(isinstance(value, torch.Tensor | int) for value in state.values())
+
+
+def test_state_survives_a_file(tmp_path):
+    deck = Deck(numbers(7), None, seed=3)
+    deck.deal(5)
+    torch.save(deck.state_dict(), tmp_path / "deck.pt")
+    other = Deck(numbers(7), None, seed=0)
+    other.load_state_dict(torch.load(tmp_path / "deck.pt", weights_only=True))
+    assert torch.equal(deck.deal(9)[0], other.deal(9)[0])
+
+
+def test_images_are_normalised_exactly():
+    images = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(2, 3, 1, 1)
+    x, y = Deck(images, None, seed=0).deal(2)
+    assert y is None
+    assert x.dtype == torch.float32
+    assert x.is_contiguous(memory_format=torch.channels_last)
+    assert x.min() == -1
+    assert x.max() == 1
+    assert torch.equal(x, images.float() / 127.5 - 1)
+
+
+def test_images_keep_their_planes():
+    images = torch.randint(256, (5, 3, 4, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    deck = Deck(images, torch.arange(5), seed=0)
+    x, y = deck.deal(5)
+    assert torch.equal(((x + 1) * 127.5).round().to(torch.uint8), images[y])
+
+
+def test_points_are_dealt_as_they_are():
+    points = torch.tensor([[1.5, -300.0], [2.5, 7.0]])
+    x, _ = Deck(points, None, seed=0).deal(2)
+    assert torch.equal(x.sort(0).values, points.sort(0).values)
+
+
+def test_the_seed_decides_and_epochs_differ():
+    first, second = (Deck(numbers(50), None, seed=1) for _ in range(2))
+    one = first.deal(50)[0]
+    assert torch.equal(one, second.deal(50)[0])
+    assert not torch.equal(one, first.deal(50)[0])
+    assert not torch.equal(one, Deck(numbers(50), None, seed=2).deal(50)[0])
+
+
+def test_the_global_generator_is_left_alone():
+    before = torch.get_rng_state()
+    Deck(numbers(9), None, seed=0).deal(20)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_what_cannot_be_dealt_is_refused():
+    with pytest.raises(ValueError, match="0 examples"):
+        Deck(numbers(0), None, seed=0)
+    with pytest.raises(ValueError, match="got 2 labels for 3 examples"):
+        Deck(numbers(3), torch.zeros(2), seed=0)
+    with pytest.raises(ValueError, match="got a batch of 0"):
+        Deck(numbers(3), None, seed=0).deal(0)
+    with pytest.raises(ValueError, match="had 3 examples, this one has 4"):
+        Deck(numbers(4), None, seed=0).load_state_dict(Deck(numbers(3), None, seed=0).state_dict())
