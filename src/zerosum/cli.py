@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,6 +149,8 @@ def _length(rounds: int | None, kimg: float | None, minutes: float | None) -> di
 
 def _introduce(session: Any, preset: str | None) -> None:
     """What was found, and what was chosen."""
+    from zerosum.settings import recipe_of
+
     dataset, play = session.dataset, session.settings.play
     spec = dataset.spec
     shape = "x".join(map(str, spec.shape[1:])) + f"x{spec.shape[0]}" if len(spec.shape) == 3 else f"{spec.dim}-d points"
@@ -161,9 +162,12 @@ def _introduce(session: Any, preset: str | None) -> None:
     sizes = " · ".join(
         f"{name} {sum(p.numel() for p in network.parameters()):,}" for name, network in session.game.named_children()
     )
+    paper = recipe_of(session.settings.recipe).paper
     chosen = f" --preset {preset}" if preset else ""
-    console.print(f" Recipe    {session.settings.recipe}{chosen} ({session.game.paper}) · parameters {sizes}")
-    console.print(f" Play      {play.length} · batch {play.batch} · {play.dynamics} · {session.game.device} · seed {play.seed}")
+    console.print(f" Recipe    {session.settings.recipe}{chosen} ({paper}) · parameters {sizes}")
+    console.print(
+        f" Play      {play.length} · batch {play.batch} · {play.dynamics} · {session.game.device} · seed {play.seed}"
+    )
     console.print(f" Run       {session.folder.path}      Ctrl-C saves and stops")
 
 
@@ -187,11 +191,17 @@ def _play(session: Any, gif: bool) -> None:
         console.print(f" Stopped at round {session.trainer.rounds:,}, saved. To go on:  zerosum resume {folder.path}")
         raise typer.Exit(130)
     grid = sorted(folder.grids.iterdir())[-1]
-    console.print(f" Done      {session.trainer.rounds:,} rounds, {session.deck.images:,} images in {session.seconds:.0f} s")
-    console.print(f"   pictures  {grid} · {folder.film.name} · {folder.curves.name} · {folder.judged.name}/", soft_wrap=True)
+    console.print(
+        f" Done      {session.trainer.rounds:,} rounds, {session.deck.images:,} images in {session.seconds:.0f} s"
+    )
+    console.print(
+        f"   pictures  {grid} · {folder.film.name} · {folder.curves.name} · {folder.judged.name}/", soft_wrap=True
+    )
     console.print(f"   next      zerosum sample {folder.path} -n 64", soft_wrap=True)
     if session.game.classes:
-        console.print(f"             zerosum sample {folder.path} --label {session.dataset.spec.classes[0]}", soft_wrap=True)
+        console.print(
+            f"             zerosum sample {folder.path} --label {session.dataset.spec.classes[0]}", soft_wrap=True
+        )
     console.print(f"             zerosum resume {folder.path} --rounds {2 * session.trainer.rounds}", soft_wrap=True)
 
 
@@ -215,4 +225,4 @@ def _one_line_errors(debug: bool) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

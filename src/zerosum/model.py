@@ -27,14 +27,13 @@ def describe(spec: Images | Points) -> dict[str, Any]:
 
 def spec_of(description: dict[str, Any]) -> Images | Points:
     values = dict(description)
-    kind = {"Images": Images, "Points": Points}[values.pop("kind")]
-    return kind(**values | {"classes": tuple(values["classes"])})
+    values["classes"] = tuple(values["classes"])
+    return Images(**values) if values.pop("kind") == "Images" else Points(**values)
 
 
 def save(path: Path, game: Game, average: Game, header: dict[str, Any]) -> None:
     """Write the networks of `game` (those that sampling needs: as averaged) under their own names, and the header."""
-    state = {name: value for name, value in game.state_dict().items()}
-    state |= average.state_dict()
+    state = game.state_dict() | average.state_dict()
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     metadata = {"zerosum": json.dumps({"format": FORMAT} | header)}
     atomically(path, lambda part: save_file(tensors, part, metadata=metadata))
@@ -63,23 +62,27 @@ class Model:
     def draw(
         self, n: int, label: int | str | None = None, seed: int | None = None, block: int = 256
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """As `sample`, with the labels [n] and the probability that D calls each sample real [n], where there are any."""
+        """As `sample`, with labels [n] and the probabilities [n] that D calls them real, where there are any."""
         if n < 1:
             raise ValueError(f"{n} samples asked for; expected 1 or more")
         chance = torch.Generator().manual_seed(torch.seed() if seed is None else seed)
         wanted = None if label is None else self.class_number(label)
-        parts: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
+        xs, ys, judged = [], [], []
         for start in range(0, n, block):
             # Whole blocks are drawn and the last is cut, so that sample i depends on the seed and i alone.
             y = self.game.labels(block, chance)
             y = y if wanted is None else torch.full((block,), wanted)
             x = self.game.sample(block, y, chance)[: n - start]
-            y = None if y is None else y[: n - start]
-            parts.append((x, y, self.game.realness(x, None if y is None else y.to(x.device))))
-        x, y, realness = (None if part[0] is None else torch.cat(part).cpu() for part in map(list, zip(*parts, strict=True)))
+            xs.append(x.cpu())
+            if y is not None:
+                ys.append(y[: n - start])
+            realness = self.game.realness(x, None if y is None else y[: n - start].to(x.device))
+            if realness is not None:
+                judged.append(realness.cpu())
+        samples = torch.cat(xs)
         if isinstance(self.spec, Images):
-            x = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-        return x, y, realness
+            samples = ((samples.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        return samples, torch.cat(ys) if ys else None, torch.cat(judged) if judged else None
 
     def class_number(self, label: int | str) -> int:
         classes = self.spec.classes if self.game.classes else ()
@@ -108,7 +111,7 @@ def load(path: str | Path, device: str = "cpu") -> Model:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
         spec = spec_of(header["data"])
         recipe = settings.recipe_of(header["recipe"])
-        game = recipe(recipe.Config(**header["game"]), spec)
+        game = recipe.game(recipe.config(**header["game"]), spec)
         game.load_state_dict(tensors)
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

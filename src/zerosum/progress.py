@@ -15,7 +15,7 @@ QUIET_SECONDS = 5.0
 
 
 def line(row: Mapping[str, float], progress: Mapping[str, float], images_per_second: float) -> str:
-    """round 1,200 · 38 % · 1,450 images/s · 1:52 left · D adversarial 1.02 r1 .08 · G adversarial .81 · D(x) .62 D(G(z)) .35"""
+    """round 1,200 · 38 % · 1,450 images/s · 1:52 left · D adversarial 1.02 r1 .08 · G adversarial .81 · D(x) .62 ..."""
     left = progress["seconds"] * (100 / progress["%"] - 1) if progress["%"] else 0.0
     parts = [
         f"round {int(row['round']):,}",

@@ -26,7 +26,7 @@ def write(model: Model, n: int, *, label: str | None, seed: int, out: Path, scor
     if out.suffix == ".npz":
         arrays = {"images" if isinstance(model.spec, Images) else "points": values}
         arrays |= {} if y is None else {"labels": y.numpy()}
-        with_handle(out, arrays)
+        _write_arrays(out, arrays)
         return out
     if not isinstance(model.spec, Images):
         if out.suffix != ".png":
@@ -36,10 +36,10 @@ def write(model: Model, n: int, *, label: str | None, seed: int, out: Path, scor
     if out.suffix == ".png":
         if scored and realness is None:
             raise ValueError(f"{model.header['recipe']} has no discriminator to ask: leave --scores out")
-        columns = len(model.spec.classes) if model.game.classes and label is None and n % len(model.spec.classes) == 0 else None
-        sheet = pictures.scored_grid(values, realness.tolist()) if scored and realness is not None else pictures.grid(values)
+        sheet = pictures.grid(values)
+        if scored and realness is not None:
+            sheet = pictures.scored_grid(values, realness.tolist())
         pictures.save(sheet, out, {"seed": str(seed), "recipe": model.header["recipe"]})
-        del columns
         return out
     if out.suffix:
         raise ValueError(f"samples are written as .png, .npz or into a folder, got {out}: change its ending")
@@ -50,7 +50,7 @@ def write(model: Model, n: int, *, label: str | None, seed: int, out: Path, scor
     return out
 
 
-def with_handle(out: Path, arrays: dict[str, np.ndarray]) -> None:
+def _write_arrays(out: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an npz file atomically."""
     out.parent.mkdir(parents=True, exist_ok=True)
 

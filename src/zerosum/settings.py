@@ -8,10 +8,13 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
+
+if TYPE_CHECKING:
+    from zerosum.recipes import Recipe
 
 UNITS = ("rounds", "images", "kimg", "epochs", "seconds", "minutes", "%")
 
@@ -52,7 +55,7 @@ class Data(BaseModel, frozen=True, extra="forbid"):
     """What is learnt from."""
 
     source: str = Field("glyphs", description="an embedded set, a known set, or a path (see: zerosum data)")
-    size: int | tuple[int, int] | None = Field(None, description="side, or height and width, that pictures are fitted to")
+    size: int | tuple[int, int] | None = Field(None, description="side, or height and width, to fit pictures to")
     channels: Literal[1, 3, 4] | None = Field(None, description="1 gray, 3 colour, 4 colour and alpha; none: as found")
     labels: str | None = Field(None, description="a file of labels, where folders do not tell them")
     limit: int | None = Field(None, ge=1, description="use only the first so many examples")
@@ -64,11 +67,13 @@ class Play(BaseModel, frozen=True, extra="forbid"):
     seed: int = Field(0, ge=0, description="every draw follows from it")
     batch: int = Field(64, ge=1, description="examples dealt a turn")
     length: str = Field("3 minutes", description="when to stop: rounds, kimg, epochs or minutes")
-    dynamics: Literal["alternating", "simultaneous", "extragradient"] = Field("alternating", description="order of turns")
+    dynamics: Literal["alternating", "simultaneous", "extragradient"] = Field(
+        "alternating", description="order of the turns"
+    )
     average: float = Field(0.999, ge=0, lt=1, description="decay a round of the generator's moving average; 0: none")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the networks; losses stay in float32")
     device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto: a GPU if there is one")
-    readings: str = Field("50 rounds", description="how often a line of readings is written: their means since the last")
+    readings: str = Field("50 rounds", description="how often a line of readings (means) is written")
     pictures: str = Field("1 %", description="how often the fixed noise is pictured")
     tiles: int = Field(64, ge=1, le=400, description="fixed noise vectors pictured")
     checkpoints: str = Field("10 %", description="how often a checkpoint is saved")
@@ -94,11 +99,12 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     play: Play = Play()
 
     def to_yaml(self) -> str:
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return text
 
 
-def recipe_of(name: str) -> Any:
-    """The recipe's class. Raises SettingsError with near misses."""
+def recipe_of(name: str) -> Recipe:
+    """The recipe of that name. Raises SettingsError with near misses."""
     from zerosum.recipes import RECIPES
 
     if name not in RECIPES:
@@ -121,21 +127,21 @@ def resolve(
     base = dict(base or {})
     name = recipe or base.pop("recipe", None) or DEFAULT
     base.pop("recipe", None)
-    cls = recipe_of(name)
-    sections = {"data": Data, "game": cls.Config, "play": Play}
+    chosen = recipe_of(name)
+    sections: dict[str, type[BaseModel]] = {"data": Data, "game": chosen.config, "play": Play}
     values: dict[str, dict[str, Any]] = {section: {} for section in sections}
     if unknown := set(base) - set(sections):
         raise SettingsError(f"unknown section '{min(unknown)}' in the config: expected recipe, {', '.join(sections)}")
-    if preset is not None and preset not in cls.presets:
-        known = ", ".join(cls.presets) or "none"
-        raise SettingsError(f"{name} has no preset '{preset}'. {near(preset, cls.presets)}It has: {known}")
+    if preset is not None and preset not in chosen.presets:
+        known = ", ".join(chosen.presets) or "none"
+        raise SettingsError(f"{name} has no preset '{preset}'. {near(preset, chosen.presets)}It has: {known}")
     flat = {f"{section}.{key}": value for section, part in base.items() for key, value in (part or {}).items()}
-    for changes in (flat, cls.presets.get(preset, {}), overrides or {}):
+    for changes in (flat, chosen.presets[preset] if preset else {}, overrides or {}):
         for key, value in changes.items():
             section, field = _find(key, sections, name)
             values[section][field] = value
-    built = {section: _build(model, values[section], section) for section, model in sections.items()}
-    return Settings(recipe=name, **built)
+    built: dict[str, Any] = {section: _build(model, values[section], section) for section, model in sections.items()}
+    return Settings(recipe=name, data=built["data"], game=built["game"], play=built["play"])
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Deck:
         labels = None if self._labels is None else self._labels.index_select(0, self.last)
         batch = self._held.index_select(0, self.last)
         if self._are_images:
-            batch = batch.permute(0, 3, 1, 2).div(127.5).sub_(1.0)
+            batch = batch.float().div_(127.5).sub_(1.0).permute(0, 3, 1, 2)
         return batch, labels
 
     def state_dict(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def read_labels(source: str, names: list[str] | None, n: int, classes: tuple[str
     """Labels of n examples from an idx, npy, npz or csv file; `names` are their file names, if they have any."""
     path = Path(source).expanduser()
     if not path.is_file():
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        siblings = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
         raise DataError(f"no labels file '{source}'.{did_you_mean(path.name, siblings)}")
     if path.suffix.lower() in (".csv", ".tsv", ".txt"):
         return _from_table(path, names, n, classes)

@@ -72,7 +72,7 @@ def list_folder(folder: Path) -> Listing:
     files = []
     for base, folders, names in os.walk(folder, followlinks=False):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(base, name) for name in names]
+        files += [path for name in names if (path := Path(base, name)).is_file()]  # a pipe would be read for ever
     return _listing([Picture(path.relative_to(folder).as_posix(), path.read_bytes) for path in files])
 
 
@@ -135,6 +135,7 @@ def decode(picture: Picture, size: tuple[int, int], channels: int) -> np.ndarray
     """uint8 [h w c] of the wanted size, or None if the file is damaged."""
     try:
         with Image.open(BytesIO(picture.read())) as image:
+            image.draft(None, (2 * max(size), 2 * max(size)))  # a large JPEG is decoded at no more than is needed
             upright = ImageOps.exif_transpose(image)
             return as_array(fit(to_mode(upright, channels), size), channels)
     except _UNREADABLE:

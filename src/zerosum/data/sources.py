@@ -7,6 +7,7 @@
 A bare known name wins over a folder of that name: write ./mnist for the folder.
 """
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -101,8 +102,9 @@ def _glyphs(request: Request) -> Dataset:
 def _existing(source: str) -> Path:
     """The path, or DataError with the nearest name or neighbour."""
     path = Path(source).expanduser()
-    if source and path.exists():
-        return path
+    with contextlib.suppress(OSError):  # a name longer than any file's
+        if source and path.exists():
+            return path
     near = did_you_mean(source, NAMES)
     if not near and path.name and path.parent.is_dir():
         before = source[: len(source) - len(path.name)]

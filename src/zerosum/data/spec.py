@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Images:
-    """Pictures: dealt as float [n channels height width] in [-1, 1], with labels [n] in 0..len(classes)-1 if there are classes."""
+    """Pictures: dealt as float [n channels height width] in [-1, 1]; with labels [n], numbers of `classes`, if any."""
 
     channels: int
     height: int

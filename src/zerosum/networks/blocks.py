@@ -66,7 +66,9 @@ def doublings(height: int, width: int, smallest: int = 4) -> int:
     while min(height, width) / 2 ** (count + 1) >= smallest:
         count += 1
     if count == 0:
-        raise ValueError(f"pictures of {height}x{width} are too small here: expected at least {2 * smallest} on each side")
+        raise ValueError(
+            f"pictures of {height}x{width} are too small here: expected at least {2 * smallest} on each side"
+        )
     return count
 
 

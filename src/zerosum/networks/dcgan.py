@@ -37,7 +37,9 @@ class Generator(nn.Sequential):
         norm_features: bool = False,
     ):
         if len(widths) != len(strides):
-            raise ValueError(f"the generator has {len(widths)} widths but {len(strides)} strides: give one stride a width")
+            raise ValueError(
+                f"the generator has {len(widths)} widths but {len(strides)} strides: give one stride a width"
+            )
         channels, height, width = shape
         growth = 1
         for stride in strides:

@@ -1,6 +1,7 @@
 """Multilayer perceptrons."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -13,7 +14,7 @@ class MLP(nn.Sequential):
 
     def __init__(self, inputs: int, widths: Sequence[int], outputs: int, activation: Callable[[], nn.Module]):
         sizes = [inputs, *widths]
-        hidden = [layer for i, o in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(i, o), activation())]
+        hidden = [layer for i, o in pairwise(sizes) for layer in (nn.Linear(i, o), activation())]
         super().__init__(*hidden, nn.Linear(sizes[-1], outputs))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ Sizes change by bilinear resampling; widths by 1x1 convolutions.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -79,9 +80,7 @@ class Generator(nn.Module):
         self.stages = nn.ModuleList(
             nn.Sequential(*[ResidualBlock(w, expansion, group, depth) for _ in range(blocks)]) for w in widths
         )
-        self.transitions = nn.ModuleList(
-            _conv(i, o, 1, bias=False) for i, o in zip(widths, widths[1:], strict=False)
-        )
+        self.transitions = nn.ModuleList(_conv(i, o, 1, bias=False) for i, o in pairwise(widths))
         self.picture = _conv(widths[-1], channels, 1)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -121,7 +120,7 @@ class Discriminator(nn.Module):
         self.stages = nn.ModuleList(
             nn.Sequential(*[ResidualBlock(w, expansion, group, depth) for _ in range(blocks)]) for w in down
         )
-        self.transitions = nn.ModuleList(_conv(i, o, 1, bias=False) for i, o in zip(down, down[1:], strict=False))
+        self.transitions = nn.ModuleList(_conv(i, o, 1, bias=False) for i, o in pairwise(down))
         rows, columns = self.sides[-1]
         self.basis = nn.Parameter(torch.randn(down[-1], rows, columns) / (rows * columns) ** 0.5)
         self.score = nn.Linear(down[-1], 1, bias=False) if not classes else nn.Embedding(classes, down[-1])

@@ -2,8 +2,8 @@
 
 They take scores C(x) and the examples x [n ...] they are of, with `x.requires_grad_()` set before scoring: one forward
 pass then serves the adversarial loss and the penalty. The slope is taken in float32 and keeps its graph, so that a
-penalty can be a term of a loss (double backward). Each example must be scored on its own: batch statistics in the critic
-would mix the slopes of a batch.
+penalty can be a term of a loss (double backward). Each example must be scored on its own: batch statistics in the
+critic would mix the slopes of a batch.
 """
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def squared_slope(scores: Tensor, x: Tensor) -> Tensor:
-    """||d C(x_i) / d x_i||^2 for each example: scores [n], x [n ...] -> [n]. Raises ValueError if x takes no gradient."""
+    """||d C(x_i) / d x_i||^2 for each example: scores [n], x [n ...] -> [n]. ValueError if x takes no gradient."""
     if not x.requires_grad:
         raise ValueError("the slope at x needs its gradient: call x.requires_grad_() before scoring it")
     with torch.autocast(x.device.type, enabled=False):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PAPER, INK, MUTED, HAIRLINE = "#ffffff", "#333333", "#8a8a8a", "#e4e4e4"
 FAKE, UNSURE, REAL = "#c8402f", "#e9a83c", "#1f8a62"  # darker at the ends: told apart without red and green, too
 GENERATED = "#3f4fc4"
+SERIES = ("#3f6fd1", "#e0782f", "#7b4fb5", "#1d9a8a", "#c2407f", "#9a7b1f", "#5a6472", "#4aa3df")
 
 
 def save(image: Image.Image, path: str | Path, info: Mapping[str, str] | None = None) -> Path:

@@ -28,7 +28,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read what `save` wrote. Raises DamagedFile where `path` is anything else, FileNotFoundError where it is not there."""
+    """Read what `save` wrote. Raises DamagedFile where it is anything else, FileNotFoundError where nothing is."""
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:
@@ -38,7 +38,9 @@ def load(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = _unpack(json.loads(header), tensors)
         return state
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise DamagedFile(f"{path} is damaged, or was not written by zerosum ({error or type(error).__name__})") from error
+        raise DamagedFile(
+            f"{path} is damaged, or was not written by zerosum ({error or type(error).__name__})"
+        ) from error
 
 
 def atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -54,7 +56,7 @@ def atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def _pack(node: Any, tensors: dict[str, Tensor]) -> Any:
-    """JSON for `node`, its tensors moved to `tensors`. Keys may be strings or integers (optimisers number their state)."""
+    """JSON for `node`, its tensors moved to `tensors`. Keys are strings or integers (optimisers number their state)."""
     if isinstance(node, Tensor):
         name = str(len(tensors))
         tensors[name] = node.detach().cpu().contiguous().clone()
@@ -111,5 +113,3 @@ class Checkpoints:
             except DamagedFile as error:
                 troubles.append(str(error))
         raise DamagedFile("; ".join(troubles) or f"no checkpoint in {self.folder}: there is nothing to resume from")
-
-

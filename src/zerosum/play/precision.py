@@ -18,7 +18,9 @@ def choose_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device = '{name}' is not usable here ({str(error).splitlines()[0]}): use cpu or auto") from None
+        raise ValueError(
+            f"device = '{name}' is not usable here ({str(error).splitlines()[0]}): use cpu or auto"
+        ) from None
     return device
 
 

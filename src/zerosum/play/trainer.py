@@ -1,6 +1,6 @@
 """The trainer plays rounds. It has no branch for any recipe.
 
-    deal -> each player's turns: loss, gradient of the mover only, step -> average -> after_round
+deal -> each player's turns: loss, gradient of the mover only, step -> average -> after_round
 """
 
 from __future__ import annotations

@@ -28,7 +28,9 @@ class Config(BaseModel, frozen=True, extra="forbid"):
         None, description="channels before each transposed convolution; none: doubles inwards from `width`"
     )
     generator_strides: tuple[int, ...] | None = Field(None, description="stride of each; none: 2 (figure 1)")
-    discriminator_widths: tuple[int, ...] | None = Field(None, description="channels after each convolution; none: as G")
+    discriminator_widths: tuple[int, ...] | None = Field(
+        None, description="channels after each convolution; none: as G"
+    )
     width: int = Field(32, ge=1, description="channels next to the picture (figure 1: 128)")
     kernel: int = Field(5, ge=2, description="side of every kernel (figure 1: 5)")
     generator_slope: float = Field(0.0, ge=0, lt=1, description="activation's slope in G; 0 is ReLU (section 3)")
@@ -43,7 +45,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1, both players (section 4)")
 
 
-PRESETS = {
+PRESETS: dict[str, dict[str, object]] = {
     "paper": {"width": 128, "batch": 128},
     "mnist28": {
         # The network of the best-known DCGAN tutorial for MNIST. Keras pads one more row below than above where torch
@@ -76,10 +78,6 @@ PRESETS = {
 
 class DCGAN(Game):
     """Deep convolutional generative adversarial networks."""
-
-    paper = "Radford et al. 2015"
-    needs = "images, 8 px and more"
-    Config, presets = Config, PRESETS
 
     def __init__(self, config: Config, data: Images):
         super().__init__()

@@ -37,7 +37,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1, both players")
 
 
-PRESETS = {
+PRESETS: dict[str, dict[str, object]] = {
     "minimax": {"generator_loss": "minimax"},
     "non_saturating": {"generator_loss": "non_saturating"},
     "paper": {"generator_widths": (1200, 1200), "discriminator_widths": (1200, 1200), "batch": 100},
@@ -56,10 +56,6 @@ PRESETS = {
 
 class GAN(Game):
     """Generative adversarial nets."""
-
-    paper = "Goodfellow et al. 2014"
-    needs = "images or points"
-    Config, presets = Config, PRESETS
 
     def __init__(self, config: Config, data: Images | Points):
         super().__init__()

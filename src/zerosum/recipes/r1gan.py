@@ -39,10 +39,6 @@ PRESETS: dict[str, dict[str, object]] = {}
 class R1GAN(Game):
     """Non-saturating loss and R1, small networks, told the labels."""
 
-    paper = "Mescheder et al. 2018"
-    needs = "images, 8 px and more, or points; labels are used"
-    Config, presets = Config, PRESETS
-
     def __init__(self, config: Config, data: Images | Points):
         super().__init__()
         self.config, self.latent, self.classes = config, config.latent, len(data.classes)

@@ -28,10 +28,14 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     """Appendix D of the paper, at a width that two CPU cores can play."""
 
     latent: int = Field(64, ge=1, description="numbers in z, normal (table 9: 64)")
-    widths: tuple[int, ...] = Field((64, 32, 16), description="channels a stage, smallest picture first (table 9: 768 x 4)")
+    widths: tuple[int, ...] = Field(
+        (64, 32, 16), description="channels a stage, smallest picture first (table 9: 768 x 4)"
+    )
     blocks: int = Field(1, ge=1, description="residual blocks a stage (table 9: 2)")
     expansion: int = Field(1, ge=1, description="how much wider a block is inside (section 4: 2)")
-    group: int = Field(64, ge=1, description="channels a group of the 3x3 convolutions (section 4: 16; CPUs want one group)")
+    group: int = Field(
+        64, ge=1, description="channels a group of the 3x3 convolutions (section 4: 16; CPUs want one group)"
+    )
     hidden: tuple[int, ...] = Field((256, 256, 256), description="hidden layers of both players where data are points")
     gamma: float = Field(1.0, ge=0, description="weight of R1 and of R2 (table 9, stacked MNIST: 1 falling to 0.1)")
     lr: float = Field(2e-4, gt=0, description="Adam's learning rate, both players (table 9: 2e-4)")
@@ -39,15 +43,13 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2 (table 9: 0.9 rising to 0.99)")
 
 
-PRESETS = {"paper": {"widths": (768, 768, 768, 768), "blocks": 2, "expansion": 2, "group": 16, "batch": 512}}
+PRESETS: dict[str, dict[str, object]] = {
+    "paper": {"widths": (768, 768, 768, 768), "blocks": 2, "expansion": 2, "group": 16, "batch": 512}
+}
 
 
 class R3GAN(Game):
     """Relativistic pairing, R1 and R2, residual networks."""
-
-    paper = "Huang et al. 2024"
-    needs = "images, 8 px and more, or points; labels are used"
-    Config, presets = Config, PRESETS
 
     def __init__(self, config: Config, data: Images | Points):
         super().__init__()
@@ -57,10 +59,16 @@ class R3GAN(Game):
             self.D: nn.Module = MLP(data.dim, config.hidden, 1, lambda: nn.LeakyReLU(0.2))
         else:
             doublings(data.height, data.width)
-            size = dict(blocks=config.blocks, expansion=config.expansion, group=config.group, classes=self.classes)
+            size = {
+                "blocks": config.blocks,
+                "expansion": config.expansion,
+                "group": config.group,
+                "classes": self.classes,
+            }
             self.G = r3.Generator(config.latent, data.shape, config.widths, **size)
             self.D = r3.Discriminator(data.shape, config.widths, **size)
-        self.register_buffer("middle", torch.zeros(()))  # running mean of D's scores, between real and fake
+        self.middle: Tensor  # running mean of D's scores, between real and fake
+        self.register_buffer("middle", torch.zeros(()))
 
     def players(self) -> list[Player]:
         optimizer = adam(self.config.lr, self.config.beta1, self.config.beta2)
