@@ -3,7 +3,8 @@
 Real data is a point at 0, G puts its point at theta, D scores C(x) = psi x. With slope = f'(0), the score's pull at the
 equilibrium (0, 0), and gamma, the weights of R1 and R2 together, the field of a round is, to first order,
 
-    d psi / dt = -gamma psi - slope theta,    d theta / dt = slope psi,    lambda = -gamma/2 +- sqrt(gamma^2/4 - slope^2)
+    d psi / dt = -gamma psi - slope theta
+    d theta / dt = slope psi                lambda = -gamma/2 +- sqrt(gamma^2/4 - slope^2)
 
 The trainer, its objectives, penalties, dynamics and torch's SGD are the real ones; no formula here is taken from them.
 """
@@ -189,7 +190,7 @@ def radius(path: np.ndarray) -> np.ndarray:
 
 
 def eigenvalues(gamma: float, slope: float) -> tuple[complex, complex]:
-    """Of the field at (0, 0): -gamma/2 +- sqrt(gamma^2/4 - f'(0)^2) (Mescheder et al. 2018, section 4.1)."""
+    """Of the field at (0, 0): -gamma/2 +- sqrt(gamma^2/4 - f'(0)^2) (Mescheder et al. 2018, section 3)."""
     root = cmath.sqrt(gamma**2 / 4 - slope**2)
     return -gamma / 2 + root, -gamma / 2 - root
 
@@ -346,7 +347,7 @@ def test_radius_after_500_rounds(loss: str, penalty: dict[str, float], printed: 
 # To third order, with r^2 = psi^2 + theta^2 averaged over a turn of the cycle, d(r^2)/dt = -r^4/8 in continuous time.
 
 
-@pytest.mark.parametrize(("h", "rounds"), [(0.2, 3000), (0.1, 4000)])
+@pytest.mark.parametrize(("h", "rounds"), [(0.2, 2500), (0.1, 3000)])
 def test_alternating_non_saturating_decays_as_a_power(h: float, rounds: int) -> None:
     """r = sqrt(8 / (h n)) after n rounds, wherever it came from: eigenvalues on the circle, and yet it converges."""
     found = radius(Table(Dirac(LOSSES["non-saturating"], h), alternating, n=1).put(1, 1).play(rounds))
@@ -356,9 +357,9 @@ def test_alternating_non_saturating_decays_as_a_power(h: float, rounds: int) -> 
 
 
 @pytest.mark.parametrize("start", [1.5, 0.15], ids=["from outside", "from inside"])
-@pytest.mark.parametrize(("h", "rounds"), [(0.2, 1200), (0.1, 2500)])
-def test_simultaneous_non_saturating_ends_on_a_limit_cycle(h: float, rounds: int, start: float) -> None:
-    """Its radius is sqrt(2 h): there the loss pulls in as much as the step, which adds (h r / 2)^2 a round, throws out."""
+def test_simultaneous_non_saturating_ends_on_a_limit_cycle(start: float) -> None:
+    """Its radius is sqrt(2 h): there the loss pulls in by h r^4/8 a round, and the step throws out by (h r / 2)^2."""
+    h, rounds = 0.2, 1000
     found = radius(Table(Dirac(LOSSES["non-saturating"], h), simultaneous, n=1).put(start, 0).play(rounds))
     turn = round(2 * math.pi / (h / 2))
     assert found[-turn:].mean() == pytest.approx(math.sqrt(2 * h), rel=0.02)
@@ -368,7 +369,7 @@ def test_simultaneous_non_saturating_ends_on_a_limit_cycle(h: float, rounds: int
 @pytest.mark.parametrize("start", [0.1, 0.2, 0.4], ids=["from inside", "on it", "from outside"])
 def test_simultaneous_non_saturating_nears_its_limit_cycle(start: float) -> None:
     """With d(r^2)/dt = h r^2/4 - r^4/8, 1/r^2 nears 1/(2 h) as e^(-h t/4): at h = 0.02, r nears 0.2, at that rate."""
-    h, rounds = 0.02, 2000
+    h, rounds = 0.02, 1500
     found = radius(Table(Dirac(LOSSES["non-saturating"], h), simultaneous, n=1).put(start, 0).play(rounds))
     turn = round(2 * math.pi / (h / 2))
     first, last = (1 / found[part].mean() ** 2 - 1 / (2 * h) for part in (slice(turn), slice(-turn, None)))
@@ -390,7 +391,7 @@ def test_bilinear_alternating_cycles(order: str, turns: int, h: float) -> None:
 
     So with k = 1 the radius stays in a band, r^2 in Q / (1 +- h/2), and the play never nears the equilibrium.
     """
-    path = Table(Dirac(LOSSES["Wasserstein"], h, turns=turns, order=order), alternating, n=1).put(1, 1).play(1000)
+    path = Table(Dirac(LOSSES["Wasserstein"], h, turns=turns, order=order), alternating, n=1).put(1, 1).play(400)
     psi, theta = np.vstack([[1, 1], path]).T
     sign = -1 if order == "DG" else 1
     kept = psi**2 + turns * theta**2 + sign * turns * h * psi * theta
@@ -431,9 +432,9 @@ def test_wgan_gp_does_not_converge(weight: float, h: float, dynamics: Dynamics, 
     """Of two rounds in a row, one ends at least 2 w h / (2 + h (1 + 2 w)) from the equilibrium, w the penalty's weight.
 
     D's step there is h |theta + 2 w (|psi| - 1) sign psi| >= h (2 w (1 - r) - r) within a radius r, and at most 2 r if
-    it ends within r too (the idea of Mescheder et al. 2018, theorem 3.2).
+    it ends within r too (the idea of Mescheder et al. 2018, section 3).
     """
     found = radius(Table(Dirac(LOSSES["Wasserstein"], h, gp=weight), dynamics, n=1).put(start, start).play(300))
     bound = 2 * weight * h / (2 + h * (1 + 2 * weight))
-    assert bound > 0.06
+    assert bound > 0.05
     assert np.maximum(found[1:], found[:-1]).min() >= bound

@@ -133,6 +133,7 @@ def test_packed_jpegs(tmp_path):
     data = load(str(tmp_path))
     assert data.examples.float().mean((1, 2, 3)).tolist() == pytest.approx([10, 200], abs=2)
     assert data.spec.classes == ("bright", "dark")
+    assert data.notes == ("decoded from JPEG bytes: pixels are not exactly the original's",)
     np.savez(tmp_path / "train.npz", jpeg=packed[:-200], **arrays)
     refused("JPEG bytes", "cannot be read", source=tmp_path)
 

@@ -132,7 +132,6 @@ def test_cifar10_is_cifar10(real):
     assert data.examples.shape == (10_000, 3, 32, 32)
     assert data.labels.bincount().tolist() == [1000] * 10
     assert data.spec.classes[0] == "airplane"
-    assert data.notes == ()
     assert (data.examples.float().mean((0, 2, 3)) / 255).tolist() == pytest.approx([0.494, 0.485, 0.450], abs=0.003)
 
 

@@ -136,7 +136,8 @@ def images_npz(path: Path) -> Arrays:
     classes = tuple(str(name) for name in names) if names.dtype.kind == "U" else ()
     labels = next((arrays[key] for key in ("labels", "y") if key in arrays), None)
     if {"jpeg", "offsets"} <= arrays.keys():
-        return Arrays(_unpack_jpegs(arrays["jpeg"], arrays["offsets"], path), labels, classes)
+        images = _unpack_jpegs(arrays["jpeg"], arrays["offsets"], path)
+        return Arrays(images, labels, classes, ("decoded from JPEG bytes: pixels are not exactly the original's",))
     key = next((key for key in arrays if key in ("images", "x")), None)
     if key is None:
         fit = [key for key, array in arrays.items() if array.dtype == np.uint8 and array.ndim in (3, 4)]
