@@ -320,7 +320,7 @@ SCHEDULES = {"simultaneous": (simultaneous, 1), "alternating": (alternating, 1),
     [
         ("minimax", {}, ("3.10", "1.42", "1.85")),
         ("Wasserstein", {}, ("2.56e4", "1.40", "1.06")),
-        ("Wasserstein", {"gp": 0.35}, ("1.80", "1.22", "0.72")),  # their 0.7 stands before |psi| - 1, half our gradient
+        ("Wasserstein", {"gp": 0.35}, ("1.80", "1.22", "0.72")),  # 2 w (|psi| - 1): their 0.7
         ("non-saturating", {}, ("0.640", "0.284", "0.139")),
         ("minimax", {"r1": 0.3}, ("2.6e-6", "2.3e-7", "9e-34")),
         ("minimax", {"r1": 1.0}, ("9.5e-22", "7.5e-17", "5.1e-12")),
@@ -347,7 +347,7 @@ def test_radius_after_500_rounds(loss: str, penalty: dict[str, float], printed: 
 # To third order, with r^2 = psi^2 + theta^2 averaged over a turn of the cycle, d(r^2)/dt = -r^4/8 in continuous time.
 
 
-@pytest.mark.parametrize(("h", "rounds"), [(0.2, 2500), (0.1, 3000)])
+@pytest.mark.parametrize(("h", "rounds"), [(0.2, 2000), (0.1, 2500)])
 def test_alternating_non_saturating_decays_as_a_power(h: float, rounds: int) -> None:
     """r = sqrt(8 / (h n)) after n rounds, wherever it came from: eigenvalues on the circle, and yet it converges."""
     found = radius(Table(Dirac(LOSSES["non-saturating"], h), alternating, n=1).put(1, 1).play(rounds))
@@ -369,7 +369,7 @@ def test_simultaneous_non_saturating_ends_on_a_limit_cycle(start: float) -> None
 @pytest.mark.parametrize("start", [0.1, 0.2, 0.4], ids=["from inside", "on it", "from outside"])
 def test_simultaneous_non_saturating_nears_its_limit_cycle(start: float) -> None:
     """With d(r^2)/dt = h r^2/4 - r^4/8, 1/r^2 nears 1/(2 h) as e^(-h t/4): at h = 0.02, r nears 0.2, at that rate."""
-    h, rounds = 0.02, 1500
+    h, rounds = 0.02, 1300
     found = radius(Table(Dirac(LOSSES["non-saturating"], h), simultaneous, n=1).put(start, 0).play(rounds))
     turn = round(2 * math.pi / (h / 2))
     first, last = (1 / found[part].mean() ** 2 - 1 / (2 * h) for part in (slice(turn), slice(-turn, None)))
@@ -391,7 +391,7 @@ def test_bilinear_alternating_cycles(order: str, turns: int, h: float) -> None:
 
     So with k = 1 the radius stays in a band, r^2 in Q / (1 +- h/2), and the play never nears the equilibrium.
     """
-    path = Table(Dirac(LOSSES["Wasserstein"], h, turns=turns, order=order), alternating, n=1).put(1, 1).play(400)
+    path = Table(Dirac(LOSSES["Wasserstein"], h, turns=turns, order=order), alternating, n=1).put(1, 1).play(200)
     psi, theta = np.vstack([[1, 1], path]).T
     sign = -1 if order == "DG" else 1
     kept = psi**2 + turns * theta**2 + sign * turns * h * psi * theta
@@ -434,7 +434,7 @@ def test_wgan_gp_does_not_converge(weight: float, h: float, dynamics: Dynamics, 
     D's step there is h |theta + 2 w (|psi| - 1) sign psi| >= h (2 w (1 - r) - r) within a radius r, and at most 2 r if
     it ends within r too (the idea of Mescheder et al. 2018, section 3).
     """
-    found = radius(Table(Dirac(LOSSES["Wasserstein"], h, gp=weight), dynamics, n=1).put(start, start).play(300))
+    found = radius(Table(Dirac(LOSSES["Wasserstein"], h, gp=weight), dynamics, n=1).put(start, start).play(150))
     bound = 2 * weight * h / (2 + h * (1 + 2 * weight))
     assert bound > 0.05
     assert np.maximum(found[1:], found[:-1]).min() >= bound

@@ -1,12 +1,12 @@
 """Objectives of the adversarial game: pure functions of scores, each a pair, each one paper.
 
 `real` and `fake` are the scores C(x) and C(G(z)), any shape, before any sigmoid; every function gives a scalar, the
-mean over the batch, for its player to *minimise*. sigma is the logistic function, softplus(t) = log(1 + e^t).
+mean over the batch, for its player to *minimise*. sigma is the logistic function.
 Scores are taken in float32 or wider, also under mixed precision.
 """
 
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 
 def _wide(scores: Tensor) -> Tensor:
@@ -15,7 +15,7 @@ def _wide(scores: Tensor) -> Tensor:
 
 def minimax_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     """-E[log sigma(C(x))] - E[log(1 - sigma(C(G(z))))]: the cross entropy (Goodfellow et al. 2014, eq. 1)."""
-    return softplus(-_wide(real)).mean() + softplus(_wide(fake)).mean()
+    return -logsigmoid(_wide(real)).mean() - logsigmoid(-_wide(fake)).mean()
 
 
 def minimax_generator_loss(fake: Tensor) -> Tensor:
@@ -23,12 +23,12 @@ def minimax_generator_loss(fake: Tensor) -> Tensor:
 
     Flat where D is sure: its slope in the score is -sigma(C(G(z))), which vanishes as C -> -infinity.
     """
-    return -softplus(_wide(fake)).mean()
+    return logsigmoid(-_wide(fake)).mean()
 
 
 def non_saturating_generator_loss(fake: Tensor) -> Tensor:
     """-E[log sigma(C(G(z)))]: the same fixed point, a slope where D is sure (Goodfellow et al. 2014, section 3)."""
-    return softplus(-_wide(fake)).mean()
+    return -logsigmoid(_wide(fake)).mean()
 
 
 def least_squares_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -62,14 +62,14 @@ def wasserstein_generator_loss(fake: Tensor) -> Tensor:
 
 
 def relativistic_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """E[softplus(-(C(x) - C(G(z))))]: a real must beat the fake it is paired with.
+    """-E[log sigma(C(x) - C(G(z)))]: a real must beat the fake it is paired with.
 
     Jolicoeur-Martineau 2018, arXiv:1807.00734; the pairing form of Huang et al. 2024, arXiv:2501.05441, eq. 2.
     Real i is paired with fake i: both need the same length.
     """
-    return softplus(_wide(fake) - _wide(real)).mean()
+    return -logsigmoid(_wide(real) - _wide(fake)).mean()
 
 
 def relativistic_generator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """E[softplus(-(C(G(z)) - C(x)))]: a fake must beat the real it is paired with (as above, eq. 2)."""
-    return softplus(_wide(real) - _wide(fake)).mean()
+    """-E[log sigma(C(G(z)) - C(x))]: a fake must beat the real it is paired with (as above, eq. 2)."""
+    return -logsigmoid(_wide(fake) - _wide(real)).mean()

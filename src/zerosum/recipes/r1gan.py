@@ -28,7 +28,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     kernel: int = Field(4, ge=2, description="side of every kernel; a multiple of the stride leaves no checkerboard")
     hidden: tuple[int, ...] = Field((128, 128, 128), description="hidden layers of both players where data are points")
     gamma: float = Field(1.0, ge=0, description="weight of the penalty (section 6.2: 10, for 256 px)")
-    lr: float = Field(1e-3, gt=0, description="Adam's learning rate, both players (section 6.2: 1e-4)")
+    lr: float = Field(2e-3, gt=0, description="Adam's learning rate, both players (section 6.2: 1e-4)")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1 (section 6.2: 0)")
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2 (section 6.2: 0.99)")
 
