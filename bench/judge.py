@@ -35,9 +35,11 @@ class Judge:
         classes = len(self.train.spec.classes)
         self.net = train_classifier(self.train.examples, self.train.labels, classes, epochs=3)
         self.accuracy = float((in_blocks(self.net, test.examples).argmax(1) == test.labels).float().mean())
-        chosen = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(0))[:COUNT]
+        chance = torch.Generator().manual_seed(0)
+        chosen = torch.randperm(len(self.train), generator=chance)[:COUNT]
+        held_out = torch.randperm(len(test), generator=chance)[:COUNT]  # MNIST's test halves differ: never a prefix
         self.reference = in_blocks(self.net.features, self.train.examples[chosen])
-        self.held_out = frechet_distance(in_blocks(self.net.features, test.examples[:COUNT]), self.reference)
+        self.held_out = frechet_distance(in_blocks(self.net.features, test.examples[held_out]), self.reference)
 
     def __call__(self, average: Game) -> dict[str, float]:
         """Ratio; share of samples that show the asked class, as the LeNet reads them; classes shown."""
@@ -59,7 +61,7 @@ class Judge:
             "held_out_fd": round(self.held_out, 4),
             "samples": COUNT,
             "reference": f"{COUNT} of train",
-            "held_out": f"first {COUNT} of test",
+            "held_out": f"{COUNT} of test, shuffled",
         }
 
 

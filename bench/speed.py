@@ -2,10 +2,10 @@
 
     python bench/speed.py --threads 1 --rounds 12 --repeats 5
 
-The plain loop is what tutorials write: float images through a DataLoader, BCEWithLogitsLoss against ones and zeros, D on
-reals, D on detached fakes, step; D on the fakes again, step; `.item()` each step; torch's own layers and defaults. The
-runs alternate (A B C A B C ...), and the ratio is that of medians. With one thread the clock is the process's own CPU
-time, so that other work on the machine does not count.
+The plain loop is what tutorials write: float images through a DataLoader, BCEWithLogitsLoss against ones and zeros, D
+on reals, D on detached fakes, step; D on the fakes again, step; `.item()` each step; torch's own layers and defaults.
+The runs alternate (A B C A B C ...), and the ratio is that of medians. With one thread the clock is the process's own
+CPU time, so that other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from judge import keep
 from torch import nn
 
 from zerosum.data import sources
@@ -26,6 +25,8 @@ from zerosum.play.dynamics import alternating, simultaneous
 from zerosum.play.precision import bfloat16, full, keep_memory
 from zerosum.play.trainer import Trainer
 from zerosum.settings import resolve
+
+from judge import keep
 
 BATCH = 256
 

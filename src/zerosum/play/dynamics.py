@@ -26,6 +26,7 @@ class Mover:
         self.player = player
         self.parameters = player.parameters()
         self.optimizer = player.optimizer(self.parameters)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.precision = precision
 
     def evaluate(self, hand: Batch, keep_graph: bool = False) -> Readings:
@@ -36,6 +37,11 @@ class Mover:
             p.grad = None
         loss.total.backward(inputs=self.parameters, retain_graph=keep_graph)  # type: ignore[no-untyped-call]
         return {f"{self.player.name}.{name}": value for name, value in loss.readings().items()}
+
+    def pace(self, share: float) -> None:
+        """Play on at this share of the player's own learning rates."""
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * share
 
     def step(self, hands: Sequence[Batch]) -> None:
         """Move along the gradient, and let the hands forget what came from the networks as they were."""

@@ -54,6 +54,11 @@ class Trainer:
     def deal(self) -> Batch:
         return Batch(*self._deal())
 
+    def pace(self, share: float) -> None:
+        """Play on at this share of every player's learning rates: 1 is full, towards 0 the game comes to rest."""
+        for mover in self.movers:
+            mover.pace(share)
+
     def round(self) -> None:
         """Every player's turns once."""
         playing = [mover for mover in self.movers if self.rounds % mover.player.every == 0]

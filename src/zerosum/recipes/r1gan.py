@@ -33,7 +33,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2 (section 6.2: 0.99)")
 
 
-PRESETS: dict[str, dict[str, object]] = {}
+PRESETS: dict[str, dict[str, object]] = {"default": {"cooldown": 0.5}}
 
 
 class R1GAN(Game):
@@ -42,6 +42,7 @@ class R1GAN(Game):
     def __init__(self, config: Config, data: Images | Points):
         super().__init__()
         self.config, self.latent, self.classes = config, config.latent, len(data.classes)
+        self.coins = config.latent * 4 // 5 if isinstance(data, Points) else 0
         if isinstance(data, Points):
             self.G: nn.Module = MLP(config.latent, config.hidden, data.dim, lambda: nn.LeakyReLU(0.2))
             self.D: nn.Module = MLP(data.dim, config.hidden, 1, lambda: nn.LeakyReLU(0.2))
@@ -51,6 +52,13 @@ class R1GAN(Game):
             inputs = config.latent + self.classes
             self.G = Generator(inputs, data.shape, widths[::-1], strides, kernel=config.kernel, slope=0.2)
             self.D = Discriminator(data.shape, widths, kernel=config.kernel, batch_norm=False, classes=self.classes)
+
+    def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """N(0, I); for points the first numbers are fair coins (+1, -1): G can part modes without a bridge between them."""
+        z = super().noise(n, generator)
+        if self.coins:
+            z[:, : self.coins] = z[:, : self.coins].sign()
+        return z
 
     def players(self) -> list[Player]:
         optimizer = adam(self.config.lr, self.config.beta1, self.config.beta2)

@@ -44,7 +44,8 @@ class Config(BaseModel, frozen=True, extra="forbid"):
 
 
 PRESETS: dict[str, dict[str, object]] = {
-    "paper": {"widths": (768, 768, 768, 768), "blocks": 2, "expansion": 2, "group": 16, "batch": 512}
+    "default": {"cooldown": 0.5},
+    "paper": {"widths": (768, 768, 768, 768), "blocks": 2, "expansion": 2, "group": 16, "batch": 512},
 }
 
 
@@ -54,6 +55,7 @@ class R3GAN(Game):
     def __init__(self, config: Config, data: Images | Points):
         super().__init__()
         self.config, self.latent, self.classes, self.shape = config, config.latent, len(data.classes), data.shape
+        self.coins = config.latent * 4 // 5 if isinstance(data, Points) else 0
         if isinstance(data, Points):
             self.G: nn.Module = MLP(config.latent, config.hidden, data.dim, lambda: nn.LeakyReLU(0.2))
             self.D: nn.Module = MLP(data.dim, config.hidden, 1, lambda: nn.LeakyReLU(0.2))
@@ -69,6 +71,13 @@ class R3GAN(Game):
             self.D = r3.Discriminator(data.shape, config.widths, **size)
         self.middle: Tensor  # running mean of D's scores, between real and fake
         self.register_buffer("middle", torch.zeros(()))
+
+    def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """N(0, I); for points the first numbers are fair coins (+1, -1): G can part modes without a bridge between them."""
+        z = super().noise(n, generator)
+        if self.coins:
+            z[:, : self.coins] = z[:, : self.coins].sign()
+        return z
 
     def players(self) -> list[Player]:
         optimizer = adam(self.config.lr, self.config.beta1, self.config.beta2)

@@ -1,0 +1,5 @@
+"""`python -m zerosum` is `zerosum`."""
+
+from zerosum.cli import main
+
+main()

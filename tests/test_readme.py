@@ -1,0 +1,94 @@
+"""Every command and every example of the README and the docs is run here, at a small size."""
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    return [(page.name, code) for page in PAGES for kind, code in BLOCK.findall(page.read_text()) if kind == language]
+
+
+def commands() -> list[tuple[str, str]]:
+    lines = [(page, line.split("#")[0].strip()) for page, code in blocks("sh") for line in code.splitlines()]
+    return [(page, line) for page, line in lines if line]
+
+
+def small(line: str) -> list[str]:
+    """The command, with its length cut to three rounds, and sets that need files cut to a few."""
+    words = shlex.split(re.sub(r"--(minutes|kimg|rounds) \S+", "--rounds 3", line))
+    if words[:2] == ["zerosum", "train"]:
+        if "--rounds" not in words:
+            words += ["--rounds", "3"]
+        words += ["--set", "limit=300", "--set", "device=cpu"]
+    return words
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder with pictures in ./flowers, and a run where the README has one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flowers").mkdir()
+    for i in range(12):
+        Image.new("RGB", (40, 36), (20 * i, 90, 255 - 20 * i)).save(tmp_path / "flowers" / f"{i}.png")
+    return tmp_path
+
+
+def run(words: list[str]) -> str:
+    from zerosum.cli import app
+
+    result = CliRunner().invoke(app, words[1:])
+    assert result.exit_code == 0, f"{' '.join(words)}\n{result.output}"
+    return result.output
+
+
+@pytest.mark.parametrize(("page", "line"), commands(), ids=lambda text: text)
+def test_a_command_runs(page: str, line: str, place) -> None:
+    words = small(line)
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        return
+    if words[:2] == ["pip", "install"] or words[0] == "python":
+        assert words[0] == "pip" or (ROOT / words[1]).is_file(), line
+        return
+    assert words[0] == "zerosum", f"{page} shows a command that no test runs: {line}"
+    if {"mnist", "mnist28", "fashion"} & set(words) and words[1] == "train" and "ZEROSUM_DATA" not in os.environ:
+        pytest.skip("set ZEROSUM_DATA to a folder with mnist/ and fashion-mnist/ to run this command")
+    if words[1] in ("sample", "resume"):
+        run(["zerosum", "train", "--rounds", "2", "--set", "limit=300"])
+        if words[1] == "resume":
+            words = [w if w != "3" else "4" for w in words]
+    run(words)
+
+
+@pytest.mark.parametrize(("page", "code"), blocks("python"), ids=lambda text: text[:20])
+def test_a_python_example_runs(page: str, code: str, place, capsys) -> None:
+    torch.manual_seed(0)
+    assert len(code.strip().splitlines()) <= 40
+    exec(compile(code, page, "exec"), {"__name__": "example"})
+    if "Tiny" in code:
+        numbers = [float(n) for n in re.findall(r"-?\d+\.\d+", capsys.readouterr().out)]
+        assert numbers == pytest.approx([3.0, 3.0], abs=0.8), "the README says: near (3, 3)"
+
+
+def test_every_picture_and_page_that_is_named_is_there() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name} names {target}"
+
+
+def test_make_demo_is_the_first_command_of_the_readme() -> None:
+    text = (ROOT / "Makefile").read_text()
+    assert "zerosum train" in re.search(r"^demo:.*\n((?:\t.*\n)+)", text, re.MULTILINE).group(1)
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
