@@ -12,6 +12,7 @@ plain   non-saturating without a penalty, the networks of r1gan
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from typing import Any
 
@@ -26,7 +27,7 @@ from zerosum.play.precision import keep_memory
 from zerosum.play.trainer import Trainer
 from zerosum.recipes import r1gan, r3gan
 
-from judge import Judge, keep
+from judge import RESULTS, Judge, keep
 
 
 class Mix(r3gan.R3GAN):
@@ -88,13 +89,17 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     keep_memory()
-    rows, judges = [], {}
+    kept = RESULTS / f"{args.name}.json"
+    rows = json.loads(kept.read_text())["rows"] if kept.is_file() else []  # a race that was cut goes on
+    judges = {}
     for data in args.data:
         judge = Judge(data)
         judges[data] = judge.describe()
         print(data, judges[data], flush=True)
         for seed in args.seeds:
             for name in args.recipes:
+                if any((row["recipe"], row["data"], row["seed"]) == (name, data, seed) for row in rows):
+                    continue
                 rows += run(name, judge, args.minutes, seed)
                 keep(args.name, {"judges": judges, "rows": rows})
 

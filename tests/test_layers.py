@@ -21,11 +21,13 @@ MAY = {
     "settings": {"recipes"},
     "folder": {"play", "settings"},
     "model": {"settings", "data.spec", "game", "play"},
-    "session": {"folder", "model", "pictures", "settings", "recipes", "data", "game", "play"},
+    "look": {"pictures", "data", "play"},
+    "session": {"folder", "look", "model", "pictures", "settings", "recipes", "data", "game", "play"},
     "run": {"session", "folder", "model", "pictures", "settings", "data", "play"},
     "samples": {"model", "pictures", "data.spec", "play"},
-    "progress": set(),
+    "progress": {"run", "settings"},
     "cli": {"run", "samples", "progress", "model", "settings", "recipes", "play"},
+    "__main__": {"cli"},
     "__init__": {"run", "model", "settings"},
 }
 

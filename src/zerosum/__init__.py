@@ -39,6 +39,18 @@ def train(
     return session.folder.path
 
 
+def resume(folder: str | Path, length: str | None = None) -> Path:
+    """Go on with a run exactly where its last checkpoint is; to `length` ("9000 rounds") if it is to be another one.
+
+    Raises RunError for a run that has reached its length, DamagedFile where no checkpoint can be read.
+    """
+    from zerosum import run
+
+    session, _ = run.go_on(run.Folder.open(folder), length)
+    run.conduct(session, lambda row, progress: None)
+    return session.folder.path
+
+
 def load(path: str | Path, device: str = "cpu") -> Model:
     """The model of a run folder, or of a model file: `load(path).sample(64)`. Nothing in the file is executed."""
     from zerosum import model

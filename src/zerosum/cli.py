@@ -5,25 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+
+from zerosum import __version__
+
+if TYPE_CHECKING:
+    from zerosum.run import Session
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+errors = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, stderr=True)
+INTERRUPTED = 130  # as a shell says of Ctrl-C
 
 Assignments = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change any setting.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")]
 Rounds = Annotated[int | None, typer.Option(min=1, help="Stop after so many rounds.")]
 Kimg = Annotated[float | None, typer.Option(help="Stop after so many thousand images.")]
 Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes of training.")]
+Gif = Annotated[bool, typer.Option("--gif", help="Write the film as a GIF too.")]
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        console.print(f"zerosum {__version__}")
+        raise typer.Exit
 
 
 @app.callback(epilog="A first run: zerosum train        Your own pictures: zerosum train --data FOLDER")
-def _zerosum() -> None:
+def _zerosum(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Train generative adversarial networks, see whether they are healthy, and take them with you."""
 
 
@@ -39,12 +55,12 @@ def train(
     minutes: Minutes = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Every draw follows from it.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; none: runs/NNNN-DATA-RECIPE.")] = None,
-    gif: Annotated[bool, typer.Option("--gif", help="Write the film as a GIF too.")] = False,
+    gif: Gif = False,
     debug: Debug = False,
 ) -> None:
     """Train a recipe on data, into a run folder."""
     with _one_line_errors(debug):
-        from zerosum import run, settings
+        from zerosum import progress, run, settings
 
         overrides = settings.parse_assignments(assignments or [])
         overrides |= {"source": data} if data is not None else {}
@@ -52,7 +68,7 @@ def train(
         overrides |= _length(rounds, kimg, minutes)
         base = settings.load(config) if config else None
         session = run.begin(settings.resolve(recipe, preset, overrides, base), out)
-        _introduce(session, preset)
+        _say(progress.introduction(session, preset))
         _play(session, gif)
 
 
@@ -62,7 +78,7 @@ def resume(
     rounds: Rounds = None,
     kimg: Kimg = None,
     minutes: Minutes = None,
-    gif: Annotated[bool, typer.Option("--gif", help="Write the film as a GIF too.")] = False,
+    gif: Gif = False,
     debug: Debug = False,
 ) -> None:
     """Go on with a run that was cut, exactly where its last checkpoint is; or play a finished one further."""
@@ -71,9 +87,10 @@ def resume(
 
         length = _length(rounds, kimg, minutes).get("length")
         session, troubles = run.go_on(run.Folder.open(folder), length)
-        for trouble in troubles:
-            console.print(f"[yellow] ! {escape(trouble)}: an older checkpoint is used[/]")
-        console.print(f" Resumed   {folder} at round {session.trainer.rounds:,}")
+        _say(f" ! {trouble}: an older checkpoint is used" for trouble in troubles)
+        reached = session.trainer.rounds
+        place = f"at round {reached:,}" if reached else "from the start: no checkpoint had been saved yet"
+        console.print(f" Resumed   {folder} {place}; plays to {session.settings.play.length}")
         _play(session, gif)
 
 
@@ -82,9 +99,9 @@ def sample(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model.safetensors.")],
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 64,
     label: Annotated[str | None, typer.Option(help="Only this class: its name or number.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same samples.")] = 0,
     out: Annotated[Path, typer.Option(help="A .png grid, an .npz, or a folder of PNG files.")] = Path("samples.png"),
-    scores: Annotated[bool, typer.Option("--scores", help="Write the discriminator's score on each tile.")] = False,
+    scores: Annotated[bool, typer.Option("--scores", help="With the discriminator's score of each.")] = False,
     debug: Debug = False,
 ) -> None:
     """Draw samples from a trained model."""
@@ -92,7 +109,8 @@ def sample(
         from zerosum import model, samples
 
         written = samples.write(model.load(folder), n, label=label, seed=seed, out=out, scored=scores)
-        console.print(f" {written}")
+        taken = f" ({out} was there already)" if written != out else ""
+        console.print(f" {n:,} samples, seed {seed}: {written}{taken}")
 
 
 @app.command()
@@ -101,10 +119,12 @@ def recipes(debug: Debug = False) -> None:
     with _one_line_errors(debug):
         from zerosum.recipes import DEFAULT, RECIPES
 
+        wide, papers = max(map(len, RECIPES)), max(len(recipe.paper) for recipe in RECIPES.values())
         for name, recipe in RECIPES.items():
-            default = "  [green](default)[/]" if name == DEFAULT else ""
-            console.print(f" [bold]{name:<8}[/] {recipe.paper:<24} needs {recipe.needs}{default}")
-            console.print(f" {'':<8} presets: {', '.join(recipe.presets)}")
+            default = "  (default)" if name == DEFAULT else ""
+            console.print(f" {name:<{wide}}  {recipe.paper:<{papers}}  needs {recipe.needs}{default}")
+            if recipe.presets:
+                console.print(f" {'':<{wide}}  presets: {', '.join(recipe.presets)}")
 
 
 @app.command()
@@ -117,21 +137,13 @@ def config(
 ) -> None:
     """Show every setting of a recipe: value, kind, meaning."""
     with _one_line_errors(debug):
-        from zerosum import settings
+        from zerosum import progress, settings
 
         resolved = settings.resolve(recipe, preset, settings.parse_assignments(assignments or []))
         if yaml:
-            print(resolved.to_yaml(), end="")
-            return
-        console.print(f" recipe: [bold]{resolved.recipe}[/]")
-        for section in ("data", "game", "play"):
-            part = getattr(resolved, section)
-            console.print(f" {section}:")
-            for name, field in type(part).model_fields.items():
-                value = getattr(part, name)
-                shown = "none" if value is None else str(list(value) if isinstance(value, tuple) else value)
-                meaning = f"{settings.kind(field.annotation)}; {field.description}"
-                console.print(f"   [bold]{name}[/] = {escape(shown)}  [dim]{escape(meaning)}[/]", soft_wrap=True)
+            console.print(resolved.to_yaml(), end="")
+        else:
+            _say(progress.explained(resolved))
 
 
 def main() -> None:
@@ -139,89 +151,59 @@ def main() -> None:
     app()
 
 
+def _say(lines: Iterator[str] | list[str]) -> None:
+    for line in lines:
+        console.print(line)
+
+
 def _length(rounds: int | None, kimg: float | None, minutes: float | None) -> dict[str, str]:
     given = {"rounds": rounds, "kimg": kimg, "minutes": minutes}
-    chosen = [f"{value:g} {unit}" for unit, value in given.items() if value is not None]
+    chosen = [f"{value:.15g} {unit}" for unit, value in given.items() if value is not None]
     if len(chosen) > 1:
         raise ValueError(f"a run has one length, got {' and '.join(chosen)}: give one of --rounds, --kimg, --minutes")
     return {"length": chosen[0]} if chosen else {}
 
 
-def _introduce(session: Any, preset: str | None) -> None:
-    """What was found, and what was chosen."""
-    from zerosum.settings import recipe_of
-
-    dataset, play = session.dataset, session.settings.play
-    spec = dataset.spec
-    shape = "x".join(map(str, spec.shape[1:])) + f"x{spec.shape[0]}" if len(spec.shape) == 3 else f"{spec.dim}-d points"
-    classes = f" · {len(spec.classes)} classes" if spec.classes else ""
-    unused = " (labels not used by this recipe)" if spec.classes and not session.game.classes else ""
-    console.print(f" Data      {escape(dataset.name)} · {len(dataset):,} examples · {shape}{classes}{unused}")
-    for note in dataset.notes:
-        console.print(f"           {escape(note)}")
-    sizes = " · ".join(
-        f"{name} {sum(p.numel() for p in network.parameters()):,}" for name, network in session.game.named_children()
-    )
-    paper = recipe_of(session.settings.recipe).paper
-    chosen = f" --preset {preset}" if preset else ""
-    console.print(f" Recipe    {session.settings.recipe}{chosen} ({paper}) · parameters {sizes}")
-    console.print(
-        f" Play      {play.length} · batch {play.batch} · {play.dynamics} · {session.game.device} · seed {play.seed}"
-    )
-    console.print(f" Run       {session.folder.path}      Ctrl-C saves and stops")
-
-
-def _play(session: Any, gif: bool) -> None:
+def _play(session: Session, gif: bool) -> None:
     """Play with a progress display, and say what comes next."""
     from zerosum import progress, run
-    from zerosum.play.trainer import NonFinite
 
-    folder = session.folder
     try:
         with progress.display(console, session) as show:
             ended = run.conduct(session, show)
-    except NonFinite as error:
-        kept = session.checkpoints.paths()
-        back = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint had been saved yet"
-        errors.print(f"[red]Stopped:[/] {escape(str(error))}; {back}. Try a smaller lr (zerosum config), or float32.")
+    except run.NonFinite as error:
+        errors.print(progress.failed(session, error))
         raise typer.Exit(1) from None
     if gif:
-        session.film.write(folder.film.with_suffix(".gif"))
+        session.film.write(session.folder.film.with_suffix(".gif"))
+    _say(progress.stopped(session) if ended == "stopped" else progress.closing(session, gif))
     if ended == "stopped":
-        console.print(f" Stopped at round {session.trainer.rounds:,}, saved. To go on:  zerosum resume {folder.path}")
-        raise typer.Exit(130)
-    grid = sorted(folder.grids.iterdir())[-1]
-    console.print(
-        f" Done      {session.trainer.rounds:,} rounds, {session.deck.images:,} images in {session.seconds:.0f} s"
-    )
-    console.print(
-        f"   pictures  {grid} · {folder.film.name} · {folder.curves.name} · {folder.judged.name}/", soft_wrap=True
-    )
-    console.print(f"   next      zerosum sample {folder.path} -n 64", soft_wrap=True)
-    if session.game.classes:
-        console.print(
-            f"             zerosum sample {folder.path} --label {session.dataset.spec.classes[0]}", soft_wrap=True
-        )
-    console.print(f"             zerosum resume {folder.path} --rounds {2 * session.trainer.rounds}", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED)
 
 
 @contextmanager
 def _one_line_errors(debug: bool) -> Iterator[None]:
-    """A mistake of the user's is one line and exit code 2; --debug shows the whole."""
+    """A mistake of the user's is one line and exit code 2, trouble on the way 1; --debug shows the whole."""
     try:
         yield
-    except (ValueError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
+    except KeyboardInterrupt:
         if debug:
             raise
-        errors.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(2) from None
-    except (RuntimeError, OSError) as error:
-        from zerosum.run import RunError
-
-        if debug or not isinstance(error, RunError | OSError):
+        raise typer.Exit(INTERRUPTED) from None
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        if debug or isinstance(error, BrokenPipeError) or not (code := _exit_code(error)):
             raise
-        errors.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(2 if isinstance(error, RunError) else 1) from None
+        errors.print(f"Error: {' '.join(str(error).split())}")
+        raise typer.Exit(code) from None
+
+
+def _exit_code(error: Exception) -> int:
+    """2: something that was asked for cannot be; 1: the machine gave out; 0: a bug of ours, to be seen whole."""
+    from zerosum.run import RunError
+
+    if isinstance(error, ValueError | RunError | FileNotFoundError | IsADirectoryError | PermissionError):
+        return 2
+    return 1 if isinstance(error, OSError | MemoryError) or "out of memory" in str(error) else 0
 
 
 if __name__ == "__main__":

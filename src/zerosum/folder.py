@@ -4,8 +4,9 @@ config.yaml       the whole settings; `train --config` accepts them again
 about.json        what was found, on which machine, with which versions; how far it came and how it ended
 readings.jsonl    one line per interval: round, images, epochs, seconds, and the mean of every reading
 grids/ judged/    fixed noise at each look; the same with the discriminator's score on each tile
-film.webp         the grids, moving          curves.png    losses and scores
-checkpoints/      everything to go on from   model.safetensors   everything to sample with
+frames/           the frames of the film        film.webp          the grids, moving
+checkpoints/      everything to go on from      curves.png         losses and scores
+                                                model.safetensors  everything to sample with
 """
 
 from __future__ import annotations
@@ -31,24 +32,34 @@ class Folder:
         self.config, self.about = self.path / "config.yaml", self.path / "about.json"
         self.readings, self.curves = self.path / "readings.jsonl", self.path / "curves.png"
         self.grids, self.judged, self.film = self.path / "grids", self.path / "judged", self.path / "film.webp"
-        self.model = self.path / "model.safetensors"
+        self.model, self.checkpoints = self.path / "model.safetensors", self.path / "checkpoints"
 
     @classmethod
-    def create(cls, path: Path | None, name: str) -> Folder:
-        """A new folder, `path` or runs/NNNN-name; one that holds anything is never written to."""
-        if path is None:
-            runs = Path("runs")
-            runs.mkdir(exist_ok=True)
-            taken = [int(p.name[:4]) for p in runs.iterdir() if p.name[:4].isdigit()]
-            path = runs / f"{max(taken, default=0) + 1:04d}-{name}"
-        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunError(f"{path} is there already and not empty: name another folder, or zerosum resume {path}")
-        path.mkdir(parents=True, exist_ok=True)
-        return cls(path)
+    def create(cls, path: Path | None, name: str, settings: Settings) -> Folder:
+        """A new folder with its config, `path` or the next runs/NNNN-name; one that holds anything is never written to.
+
+        Two runs that begin at once get two folders: what does not exist yet is made by one of them only.
+        """
+        try:
+            folder = cls(_numbered(Path("runs"), name) if path is None else path)
+            if folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
+                raise FileExistsError
+            folder.checkpoints.mkdir(parents=True)  # where two try, one succeeds
+            folder.keep_settings(settings)
+        except FileExistsError:
+            going_on = f", or go on with it: zerosum resume {path}" if cls(path or "").config.is_file() else ""
+            raise RunError(f"{path} is there already and not empty: name another folder{going_on}") from None
+        except OSError as error:
+            reason = error.strerror or error
+            raise RunError(f"{path or 'runs'} cannot be written ({reason}): name another folder (--out)") from None
+        return folder
 
     @classmethod
     def open(cls, path: str | Path) -> Folder:
+        """A folder that `create` made. Raises RunError for any other."""
         folder = cls(path)
+        if not folder.path.exists():
+            raise RunError(f"no folder {path}: expected a run folder (runs are made by zerosum train)")
         if not folder.config.is_file():
             raise RunError(f"{path} is not a run folder: expected a config.yaml in it (runs are made by zerosum train)")
         return folder
@@ -56,25 +67,56 @@ class Folder:
     def settings(self) -> Settings:
         return resolve(base=load(self.config))
 
+    def keep_settings(self, settings: Settings) -> None:
+        """Write config.yaml, in place of the one there is."""
+        text = settings.to_yaml()
+        atomically(self.config, lambda part: part.write_text(text, encoding="utf-8"))
+
     def facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = json.loads(self.about.read_text()) if self.about.is_file() else {}
-        return facts
+        """What about.json holds; nothing where it is not there, or damaged."""
+        with contextlib.suppress(OSError, ValueError):
+            facts = json.loads(self.about.read_text(encoding="utf-8"))
+            return facts if isinstance(facts, dict) else {}
+        return {}
 
     def note(self, **facts: Any) -> None:
         """Add facts to about.json."""
-        text = json.dumps(self.facts() | facts, indent=2, ensure_ascii=False)
-        atomically(self.about, lambda part: part.write_text(text))
+        text = json.dumps(self.facts() | facts, indent=2, ensure_ascii=False) + "\n"
+        atomically(self.about, lambda part: part.write_text(text, encoding="utf-8"))
 
     def rows(self) -> list[dict[str, float]]:
         """The readings; a last line that a kill cut short is left out."""
         rows = []
         if self.readings.is_file():
-            for line in self.readings.read_text().splitlines():
+            for line in self.readings.read_text(encoding="utf-8").splitlines():
                 with contextlib.suppress(json.JSONDecodeError):
                     rows.append(json.loads(line))
         return rows
 
+    def add_row(self, row: dict[str, float]) -> None:
+        with self.readings.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
     def cut_readings(self, after: int) -> None:
         """Drop the lines of rounds after `after`: a resumed run plays them again."""
         lines = [json.dumps(row) + "\n" for row in self.rows() if row["round"] <= after]
-        atomically(self.readings, lambda part: part.write_text("".join(lines)))
+        atomically(self.readings, lambda part: part.write_text("".join(lines), encoding="utf-8"))
+
+    def sweep(self) -> None:
+        """Remove the unfinished files that a kill left behind."""
+        for ending in ("part", "unfinished"):
+            for left in self.path.rglob(f".*.{ending}"):
+                left.unlink(missing_ok=True)
+
+
+def _numbered(runs: Path, name: str) -> Path:
+    """A folder NNNN-name in `runs`, made just now and by nobody else, numbered after the last one there."""
+    runs.mkdir(exist_ok=True)
+    taken = [int(p.name[:4]) for p in runs.iterdir() if p.name[:4].isdecimal()]
+    number = max(taken, default=0)
+    while True:
+        number += 1
+        path = runs / f"{number:04d}-{name}"
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path

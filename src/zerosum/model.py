@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from zerosum.game import Game
 from zerosum.play.checkpoint import DamagedFile, atomically
 
 FORMAT = 1
+BLOCK = 64  # samples drawn at once
+READ_BYTES = 64 * 2**20  # of the data, about, for its fingerprint
 
 
 def describe(spec: Images | Points) -> dict[str, Any]:
@@ -29,6 +33,16 @@ def spec_of(description: dict[str, Any]) -> Images | Points:
     values = dict(description)
     values["classes"] = tuple(values["classes"])
     return Images(**values) if values.pop("kind") == "Images" else Points(**values)
+
+
+def fingerprint(spec: Images | Points, examples: Tensor, labels: Tensor | None) -> str:
+    """A hash of the examples (of a large set: of every k-th) and labels: tells whether a run goes on with its data."""
+    stride = examples.nbytes // READ_BYTES + 1
+    found = hashlib.sha256(f"{tuple(examples.shape)} {examples.dtype} {spec}".encode())
+    for tensor in (examples[::stride], labels):
+        if tensor is not None:
+            found.update(tensor.contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def save(path: Path, game: Game, average: Game, header: dict[str, Any]) -> None:
@@ -50,50 +64,65 @@ class Model:
     def __init__(self, game: Game, spec: Images | Points, header: dict[str, Any]):
         self.game, self.spec, self.header = game.eval().requires_grad_(False), spec, header
 
-    def sample(self, n: int, label: int | str | None = None, seed: int | None = None, block: int = 256) -> Tensor:
+    def sample(self, n: int, label: int | str | None = None, seed: int | None = None) -> Tensor:
         """n samples: uint8 [n h w c] pictures, or float [n d] points; of one label (a class's name or number) if asked.
 
-        The same seed gives the same samples, however many are asked for at once after them. Raises ValueError for a
-        label that the model does not know.
+        The same seed gives the same samples, and more of them begin with the same ones. Raises ValueError for a label
+        that the model does not know.
         """
-        return self.draw(n, label, seed, block)[0]
+        return self.draw(n, label, seed)[0]
 
     @torch.no_grad()
     def draw(
-        self, n: int, label: int | str | None = None, seed: int | None = None, block: int = 256
+        self, n: int, label: int | str | None = None, seed: int | None = None, *, scored: bool = False
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """As `sample`, with labels [n] and the probabilities [n] that D calls them real, where there are any."""
+        """As `sample`; with labels [n] if there are any, and if `scored`, the probabilities [n] that D calls them real.
+
+        Whole blocks are drawn and the last is cut, so that sample i depends on the seed and i alone, to the last bit.
+        """
         if n < 1:
             raise ValueError(f"{n} samples asked for; expected 1 or more")
-        chance = torch.Generator().manual_seed(torch.seed() if seed is None else seed)
+        chance = torch.Generator()
+        chance.manual_seed(chance.seed() if seed is None else seed)
         wanted = None if label is None else self.class_number(label)
-        xs, ys, judged = [], [], []
-        for start in range(0, n, block):
-            # Whole blocks are drawn and the last is cut, so that sample i depends on the seed and i alone.
-            y = self.game.labels(block, chance)
-            y = y if wanted is None else torch.full((block,), wanted)
-            x = self.game.sample(block, y, chance)[: n - start]
-            xs.append(x.cpu())
-            if y is not None:
-                ys.append(y[: n - start])
-            realness = self.game.realness(x, None if y is None else y[: n - start].to(x.device))
-            if realness is not None:
-                judged.append(realness.cpu())
-        samples = torch.cat(xs)
-        if isinstance(self.spec, Images):
-            samples = ((samples.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-        return samples, torch.cat(ys) if ys else None, torch.cat(judged) if judged else None
+        blocks: list[tuple[Tensor | None, ...]] = []
+        for _ in range(0, n, BLOCK):
+            y = self.game.labels(BLOCK, chance)
+            y = y if y is None or wanted is None else torch.full_like(y, wanted)
+            x = self.game.sample(BLOCK, y, chance)
+            realness = self.game.realness(x, None if y is None else y.to(x.device)) if scored else None
+            blocks.append((x, y, realness))
+        xs, ys, judged = (_joined(parts, n) for parts in zip(*blocks, strict=True))
+        assert xs is not None
+        return self._as_data(xs), ys, judged
+
+    @property
+    def judges(self) -> bool:
+        """Whether there is a discriminator to ask."""
+        return type(self.game).realness is not Game.realness
+
+    def _as_data(self, x: Tensor) -> Tensor:
+        """[-1, 1] float [n c h w] -> uint8 [n h w c]; points in the data's own units."""
+        if not isinstance(self.spec, Images):
+            return x * self.spec.scale
+        return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
     def class_number(self, label: int | str) -> int:
         classes = self.spec.classes if self.game.classes else ()
         if not classes:
-            raise ValueError(f"label {label!r} asked of a model that knows no labels: leave it out")
+            raise ValueError(f"label '{label}' asked of a model that knows no labels: leave it out")
         if str(label) in classes:
             return classes.index(str(label))
         if str(label).isdigit() and int(label) < len(classes):
             return int(label)
         hint = settings.near(str(label), classes)
-        raise ValueError(f"no label {label!r}. {hint}This model knows {', '.join(classes)}")
+        raise ValueError(f"no label '{label}'. {hint}This model knows {', '.join(classes[:30])}")
+
+
+def _joined(parts: Sequence[Tensor | None], n: int) -> Tensor | None:
+    """Blocks as one, cut to n, on the CPU; None where a block has none."""
+    there = [part.cpu() for part in parts if part is not None]
+    return torch.cat(there)[:n] if there else None
 
 
 def load(path: str | Path, device: str = "cpu") -> Model:
@@ -108,6 +137,8 @@ def load(path: str | Path, device: str = "cpu") -> Model:
     try:
         with safe_open(file, framework="pt") as opened:
             header = json.loads((opened.metadata() or {})["zerosum"])
+            if header["format"] > FORMAT:
+                raise ValueError(f"format {header['format']}, and this zerosum reads up to {FORMAT}: upgrade it")
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
         spec = spec_of(header["data"])
         recipe = settings.recipe_of(header["recipe"])

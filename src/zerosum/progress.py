@@ -1,29 +1,114 @@
-"""What a person sees while a run plays: a live bar in a terminal, one plain line per interval elsewhere."""
+"""What a person sees: the settings; of a run what was found and chosen, how it plays, and what comes next.
+
+While it plays: a live bar in a terminal, a plain line every few seconds elsewhere.
+"""
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+
+if TYPE_CHECKING:
+    from zerosum.run import Session
+    from zerosum.settings import Settings
 
 Row = dict[str, float]
 QUIET_SECONDS = 5.0
 
 
-def line(row: Mapping[str, float], progress: Mapping[str, float], images_per_second: float) -> str:
-    """round 1,200 · 38 % · 1,450 images/s · 1:52 left · D adversarial 1.02 r1 .08 · G adversarial .81 · D(x) .62 ..."""
-    left = progress["seconds"] * (100 / progress["%"] - 1) if progress["%"] else 0.0
-    parts = [
-        f"round {int(row['round']):,}",
-        f"{min(progress['%'], 100):.0f} %",
-        f"{images_per_second:,.0f} images/s",
-        f"{_clock(max(left, 0))} left",
+def introduction(session: Session, preset: str | None = None) -> list[str]:
+    """What was found, and what was chosen."""
+    from zerosum.settings import recipe_of
+
+    dataset, play, name = session.dataset, session.settings.play, session.settings.recipe
+    spec = dataset.spec
+    found = [dataset.name, f"{len(dataset):,} examples"]
+    if len(spec.shape) == 3:
+        channels, height, width = spec.shape
+        found.append(f"{height}x{width} {({1: 'gray', 3: 'colour', 4: 'colour and alpha'})[channels]}")
+    else:
+        found.append(f"{spec.size}-d points")
+    if spec.classes:
+        used = "labels are used" if session.game.classes else "labels are not used by this recipe"
+        found.append(f"{len(spec.classes)} classes ({used})")
+    sizes = [f"{part} {sum(p.numel() for p in net.parameters()):,}" for part, net in session.game.named_children()]
+    chosen = f"{name} --preset {preset}" if preset else name
+    played = [play.length, f"batch {play.batch}", play.dynamics, play.precision]
+    return [
+        f" Data      {' · '.join(found)}",
+        *(f"           {note}" for note in dataset.notes),
+        f" Recipe    {chosen} ({recipe_of(name).paper}) · parameters {' · '.join(sizes)}",
+        f" Play      {' · '.join(played)} · {session.game.device} · seed {play.seed}",
+        f" Run       {session.folder.path}      Ctrl-C saves and stops",
     ]
-    return " · ".join(parts + _readings(row))
+
+
+def closing(session: Session, gif: bool = False) -> list[str]:
+    """What was made, and the commands that come next, ready for a shell."""
+    folder, rounds = session.folder, session.trainer.rounds
+    path = shlex.quote(str(folder.path))
+    grid = max(folder.grids.iterdir())
+    made = [str(grid), folder.film.name, *([folder.film.with_suffix(".gif").name] if gif else []), folder.curves.name]
+    made += [f"{folder.judged.name}/"] if folder.judged.is_dir() else []
+    lines = [
+        f" Done      {rounds:,} rounds, {session.deck.images:,} examples in {duration(session.seconds)}",
+        f"   pictures  {' · '.join(made)}",
+        f"   next      zerosum sample {path} -n 64",
+    ]
+    if session.game.classes:
+        lines.append(f"             zerosum sample {path} --label {shlex.quote(session.dataset.spec.classes[0])}")
+    return [*lines, f"             zerosum resume {path} --rounds {2 * rounds}"]
+
+
+def explained(settings: Settings) -> list[str]:
+    """Every setting: its value, its kind, what it means."""
+    from zerosum.settings import kind
+
+    lines = [f"recipe: {settings.recipe}"]
+    for section in ("data", "game", "play"):
+        part = getattr(settings, section)
+        values = {name: getattr(part, name) for name in type(part).model_fields}
+        shown = {
+            name: "none" if v is None else str(list(v) if isinstance(v, tuple) else v) for name, v in values.items()
+        }
+        wide = min(max(len(f"{name} = {value}") for name, value in shown.items()), 48)
+        lines.append(f"{section}:")
+        for name, field in type(part).model_fields.items():
+            setting = f"{name} = {shown[name]}"
+            lines.append(f"  {setting:<{wide}}  {kind(field.annotation)}; {field.description}")
+    return lines
+
+
+def stopped(session: Session) -> list[str]:
+    """What Ctrl-C left, and how to go on."""
+    path = shlex.quote(str(session.folder.path))
+    return [f" Stopped   at round {session.trainer.rounds:,}, saved. To go on:  zerosum resume {path}"]
+
+
+def failed(session: Session, error: Exception) -> str:
+    """How the game broke, what is kept, what to try."""
+    kept = session.checkpoints.paths()
+    back = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint had been saved yet"
+    config = shlex.quote(str(session.folder.config))
+    return f"Stopped: {error}; {back}. To try a smaller step: zerosum train --config {config} --set lr=..."
+
+
+def line(row: Mapping[str, float], progress: Mapping[str, float], speed: float) -> str:
+    """round 1,200 · 38 % · 1,450/s · 1:52 left · D adversarial 1.02 r1 .08 · G adversarial .81 · D(x) .62 ..."""
+    return " · ".join(_whereabouts(row, progress, speed) + _readings(row))
+
+
+def _whereabouts(row: Mapping[str, float], progress: Mapping[str, float], speed: float) -> list[str]:
+    """How far, how fast (examples a second), how long still."""
+    left = progress["seconds"] * (100 / progress["%"] - 1) if progress["%"] else 0.0
+    share = min(progress["%"], 100)
+    return [f"round {int(row['round']):,}", f"{share:.0f} %", f"{speed:,.0f}/s", f"{clock(max(left, 0))} left"]
 
 
 def _readings(row: Mapping[str, float]) -> list[str]:
@@ -38,14 +123,30 @@ def _readings(row: Mapping[str, float]) -> list[str]:
     return [f"{player} {' '.join(terms)}" for player, terms in players.items()] + ([" ".join(shown)] if shown else [])
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """
+    >>> clock(75), clock(3 * 3600 + 5)
+    ('1:15', '3:00:05')
+    """
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
+def duration(seconds: float) -> str:
+    """
+    >>> duration(6.3), duration(75), duration(3 * 3600 + 65)
+    ('6.3 s', '1 min 15 s', '3 h 1 min')
+    """
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
 @contextmanager
-def display(console: Console, session: Any) -> Iterator[Callable[[Row, Row], None]]:
+def display(console: Console, session: Session) -> Iterator[Callable[[Row, Row], None]]:
     """A function to be told of each row of readings, for as long as the run plays."""
     seen = {"images": float(session.deck.images), "seconds": session.seconds}
 
@@ -55,12 +156,12 @@ def display(console: Console, session: Any) -> Iterator[Callable[[Row, Row], Non
         return images / seconds if seconds > 0 else 0.0
 
     if not console.is_terminal:
-        last = [0.0]
+        last = [-QUIET_SECONDS]
 
         def show_plainly(row: Row, progress: Row) -> None:
-            if time.monotonic() - last[0] >= QUIET_SECONDS:
+            if row and (time.monotonic() - last[0] >= QUIET_SECONDS or progress["%"] >= 100):
                 last[0] = time.monotonic()
-                console.print(line(row, progress, speed(row)), markup=False, soft_wrap=True)
+                console.print(line(row, progress, speed(row)))
 
         yield show_plainly
         return
@@ -69,6 +170,9 @@ def display(console: Console, session: Any) -> Iterator[Callable[[Row, Row], Non
         task = bar.add_task("starting", total=100)
 
         def show(row: Row, progress: Row) -> None:
-            bar.update(task, completed=progress["%"], description=line(row, progress, speed(row)))
+            bar.update(task, completed=progress["%"])
+            if row:
+                told = [_whereabouts(row, progress, speed(row)), _readings(row)]
+                bar.update(task, description="\n".join(" · ".join(parts) for parts in told))
 
         yield show

@@ -14,79 +14,50 @@ from typing import Any
 
 import torch
 
-from zerosum import __version__, model, pictures
+from zerosum import __version__, model
 from zerosum.data import sources
+from zerosum.data.dataset import Dataset
 from zerosum.folder import Folder, RunError
-from zerosum.play.checkpoint import atomically
 from zerosum.play.trainer import NonFinite
 from zerosum.session import Session, Show
 from zerosum.settings import Settings, resolve
 
-__all__ = ["Folder", "RunError", "Session", "begin", "conduct", "go_on"]
+__all__ = ["Folder", "NonFinite", "RunError", "Session", "begin", "conduct", "go_on"]
 
 
 def begin(settings: Settings, out: Path | None = None) -> Session:
     """Load the data, build the game, make the folder; nothing is played yet. Raises DataError, ValueError, RunError."""
-    data = settings.data
-    dataset = sources.load(
-        data.source,
-        size=data.size,
-        channels=data.channels,
-        labels=data.labels,
-        limit=data.limit,
-        seed=settings.play.seed,
-    )
-    folder = Folder.create(out, f"{dataset.name}-{settings.recipe}")
-    try:
-        session = Session(settings, folder, dataset)
-    except Exception:
-        with contextlib.suppress(OSError):
-            folder.path.rmdir()
-        raise
-    _check_disk(session)
-    atomically(folder.config, lambda part: part.write_text(settings.to_yaml()))
-    folder.note(
-        data={"name": dataset.name, "examples": len(dataset), "notes": list(dataset.notes)}
-        | model.describe(dataset.spec),
-        parameters={name: sum(p.numel() for p in net.parameters()) for name, net in session.game.named_children()},
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        zerosum=__version__,
-        torch=torch.__version__,
-        python=platform.python_version(),
-        device=str(session.game.device),
-        machine=f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
-        ended="running",
-    )
+    session = Session(settings, _data(settings))
+    _check_disk(session, out or Path("runs"))
+    session.enter(Folder.create(out, f"{session.dataset.name}-{settings.recipe}", settings))
+    session.folder.note(**_facts(session), ended="running")
     return session
 
 
 def go_on(folder: Folder, length: str | None = None) -> tuple[Session, list[str]]:
     """The session of an unfinished run, or of a finished one that is given a greater length; what was wrong on the way.
 
-    Raises RunError for a run that has reached its length, DamagedFile where no checkpoint can be read.
+    A run that was cut before its first checkpoint begins again. Raises RunError for a run that has reached its length,
+    or whose data or settings are others now; DamagedFile where no checkpoint can be read.
     """
     settings = folder.settings()
     if length is not None:
         changed = settings.model_dump(mode="json", exclude={"recipe"})
         settings = resolve(settings.recipe, overrides={"length": length}, base=changed)
-    data = settings.data
-    dataset = sources.load(
-        data.source,
-        size=data.size,
-        channels=data.channels,
-        labels=data.labels,
-        limit=data.limit,
-        seed=settings.play.seed,
-    )
-    session = Session(settings, folder, dataset)
-    troubles = session.load()
+    session = Session(settings, _data(settings))
+    session.enter(folder)
+    _check_data(session)
+    troubles = session.load() if session.checkpoints.paths() else []
+    rounds = session.trainer.rounds
     if session.length.share(session.progress()) >= 1:
         raise RunError(
-            f"{folder.path} has reached its length ({settings.play.length}): "
-            f"to play on, give a greater one, such as --rounds {2 * session.trainer.rounds}"
+            f"{folder.path} has played {rounds:,} rounds and so reached its length ({settings.play.length}): "
+            f"to play on, give a greater one, such as --rounds {2 * rounds}"
         )
+    folder.sweep()
+    folder.cut_readings(rounds)
     if length is not None:
-        atomically(folder.config, lambda part: part.write_text(settings.to_yaml()))
+        folder.keep_settings(settings)
     folder.note(ended="running")
     return session, troubles
 
@@ -100,10 +71,61 @@ def conduct(session: Session, show: Show) -> str:
         try:
             return session.play(show)
         except NonFinite as error:
-            session.folder.note(ended=f"failed: {error}")
-            pictures.curves(session.folder.rows(), session.folder.curves)
-            session.film.write(session.folder.film)
+            session.close(f"failed: {error}")
             raise
+
+
+def _data(settings: Settings) -> Dataset:
+    data = settings.data
+    return sources.load(
+        data.source,
+        size=data.size,
+        channels=data.channels,
+        labels=data.labels,
+        limit=data.limit,
+        seed=settings.play.seed,
+    )
+
+
+def _facts(session: Session) -> dict[str, Any]:
+    """What about.json tells of a run from its beginning."""
+    dataset = session.dataset
+    data = {"name": dataset.name, "examples": len(dataset), "fingerprint": session.fingerprint}
+    return {
+        "data": data | {"notes": list(dataset.notes)} | model.describe(dataset.spec),
+        "parameters": {name: sum(p.numel() for p in net.parameters()) for name, net in session.game.named_children()},
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "zerosum": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": str(session.game.device),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+    }
+
+
+def _check_data(session: Session) -> None:
+    """Whether the data is what the run began with, as about.json has it."""
+    began = session.folder.facts().get("data", {})
+    if began.get("fingerprint", session.fingerprint) != session.fingerprint:
+        raise RunError(
+            f"the data '{session.settings.data.source}' has changed since {session.folder.path} began with "
+            f"{began['examples']:,} examples of it (now {len(session.dataset):,}): put it back as it was, or begin "
+            f"a new run: zerosum train --config {session.folder.config}"
+        )
+
+
+def _check_disk(session: Session, place: Path) -> None:
+    """Room for the checkpoints kept, one more being written, the model, and pictures."""
+    while not place.exists():
+        place = place.parent
+    weights = sum(p.numel() * p.element_size() for p in session.game.parameters())
+    needed = 4 * weights * (session.settings.play.keep + 1) + 100 * 2**20
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise RunError(
+            f"{place.resolve()} has {free // 2**20:,} MiB of disk left, and this run needs about "
+            f"{needed // 2**20:,} MiB: free some, name a folder elsewhere (--out), or --set keep=1"
+        )
 
 
 @contextlib.contextmanager
@@ -121,16 +143,3 @@ def _stopped_by(number: signal.Signals, session: Session) -> Iterator[None]:
         yield
     finally:
         signal.signal(number, before)
-
-
-def _check_disk(session: Session) -> None:
-    """Room for the checkpoints kept, one more being written, the model, and pictures."""
-    weights = sum(p.numel() * p.element_size() for p in session.game.parameters())
-    needed = 4 * weights * (session.settings.play.keep + 1) + 100 * 2**20
-    free = shutil.disk_usage(session.folder.path).free
-    if free < needed:
-        session.folder.path.rmdir()
-        raise RunError(
-            f"{session.folder.path} has {free // 2**20:,} MiB of disk left, and this run needs about "
-            f"{needed // 2**20:,} MiB: free some, name a folder elsewhere (--out), or --set keep=1"
-        )

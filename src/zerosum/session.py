@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
-from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -16,8 +14,10 @@ from zerosum.data.deck import Deck
 from zerosum.data.spec import Images
 from zerosum.folder import Folder, RunError
 from zerosum.game import Game
-from zerosum.play import checkpoint, dynamics, precision
-from zerosum.play.trainer import Trainer
+from zerosum.look import Look
+from zerosum.play import dynamics, precision
+from zerosum.play.checkpoint import Checkpoints
+from zerosum.play.trainer import NonFinite, Trainer
 from zerosum.recipes import RECIPES
 from zerosum.settings import Settings, SettingsError, Span, recipe_of
 
@@ -27,18 +27,22 @@ DYNAMICS = {
     "extragradient": dynamics.extragradient,
 }
 PRECISIONS = {"float32": precision.full, "bfloat16": precision.bfloat16}
-Show = Callable[[dict[str, float], dict[str, float]], None]
-"""Told of every row of readings, and of the progress in every unit."""
+DRAW_SECONDS = 30.0  # a film takes about a second to write: not at every checkpoint of a short run
+MENDED_BY = {"recipe": "config.yaml", "game": "config.yaml", "data": "the data"}
+Row = dict[str, float]
+Show = Callable[[Row, Row], None]
+"""Told of every row of readings (empty: none is whole yet), and of the progress in every unit."""
 
 
 class Session:
-    """A run at the table: begins or goes on, plays, writes its folder.
+    """A run at the table. Built, it has found what can be wrong with the settings; it plays once it has a folder."""
 
-    `show` is told of every row of readings, for a progress display.
-    """
+    folder: Folder
+    checkpoints: Checkpoints
+    film: pictures.Film
 
-    def __init__(self, settings: Settings, folder: Folder, dataset: Dataset):
-        self.settings, self.folder, self.dataset = settings, folder, dataset
+    def __init__(self, settings: Settings, dataset: Dataset):
+        self.settings, self.dataset = settings, dataset
         play = settings.play
         torch.manual_seed(play.seed)
         device = precision.choose_device(play.device)
@@ -47,7 +51,9 @@ class Session:
         game = _game(settings, dataset)
         game.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         labels = dataset.labels if game.classes else None
-        self.deck = Deck(dataset.examples, labels, seed=play.seed, device=str(device))
+        examples, spec = dataset.examples, dataset.spec
+        examples = examples if isinstance(spec, Images) else examples / spec.scale
+        self.deck = Deck(examples, labels, seed=play.seed, device=str(device))
         self.trainer = Trainer(
             game,
             lambda: self.deck.deal(play.batch),
@@ -55,30 +61,34 @@ class Session:
             average=play.average,
             precision=PRECISIONS[play.precision],
         )
+        busy = [mover.player.name for mover in self.trainer.movers if mover.player.steps > 1]
+        if busy and play.dynamics != "alternating":
+            raise SettingsError(
+                f"{play.dynamics} dynamics moves each player once a round, but {busy[0]} asks for more turns: "
+                "set its steps to 1, or play.dynamics to alternating"
+            )
         self.length = Span.parse(play.length)
         self.spans = {name: Span.parse(getattr(play, name)) for name in ("pictures", "checkpoints")}
         self.every = int(Span.parse(play.readings).amount)
-        self.checkpoints = checkpoint.Checkpoints(folder.path / "checkpoints", play.keep)
-        self.film = pictures.Film(folder.path)
+        self.fingerprint = model.fingerprint(dataset.spec, dataset.examples, dataset.labels)
         self.seconds = 0.0
-        self.unwritten: list[dict[str, float]] = []
+        self.unwritten: list[Row] = []
         self.done = dict.fromkeys(self.spans, 0)
         self.stopped = False
-        chance = torch.Generator().manual_seed(play.seed)
-        tiles = play.tiles
-        self.columns: int | None = None
-        if 1 < game.classes <= 20:  # a column a class
-            self.columns = game.classes
-            tiles = max(1, tiles // game.classes) * game.classes
-        tiles = tiles if isinstance(dataset.spec, Images) else 2000
-        self.fixed_y = torch.arange(tiles) % game.classes if game.classes else None
-        self.fixed_z = game.noise(tiles, chance)
+        self.drawn = perf_counter()
+        self.view = Look(self.trainer, dataset, play.tiles, play.seed)
+
+    def enter(self, folder: Folder) -> None:
+        """From now on, this is the folder to write."""
+        self.folder = folder
+        self.checkpoints = Checkpoints(folder.checkpoints, self.settings.play.keep)
+        self.film = pictures.Film(folder.path)
 
     @property
     def game(self) -> Any:
         return self.trainer.game
 
-    def progress(self) -> dict[str, float]:
+    def progress(self) -> Row:
         """How far the run is, in every unit that a length may be given in."""
         images = self.deck.images
         counts = {
@@ -91,142 +101,156 @@ class Session:
         }
         return counts | {"%": 100 * self.length.share(counts)}
 
+    def due(self) -> dict[str, int]:
+        """How many pictures and checkpoints should have been made by now."""
+        progress = self.progress()
+        return {name: int(span.share(progress)) for name, span in self.spans.items()}
+
     def play(self, show: Show) -> str:
         """Play to the end of the length, or until `stopped` is set. Returns how it ended: finished or stopped.
 
-        Raises NonFinite where a reading is not a number; the last good checkpoint is kept.
+        Raises NonFinite where a reading or a weight is not a number; the last good checkpoint is kept.
         """
         if self.trainer.rounds == 0:
             self.look()
-        clock = time.perf_counter()
-        patience = 1 if self.game.device.type == "cpu" else self.every
-        while not (finished := self.length.share(self.progress()) >= 1) and not self.stopped:
-            self.trainer.round()
-            if self.trainer.rounds % patience == 0:
-                rows = self.trainer.collect()
-                now = time.perf_counter()
-                self.seconds, clock = self.seconds + now - clock, now
-                self.record(rows, show)
-                self.look_and_save()
-                clock = time.perf_counter()  # pictures are not training
-        self.record(self.trainer.collect(), show)
-        self.finish("finished" if finished else "stopped")
-        return "finished" if finished else "stopped"
+        patience = 1 if self.game.device.type == "cpu" else self.every  # a GPU is not waited for every round
+        while not self.over():
+            self.look_and_save()
+            clock = perf_counter()  # pictures are not training
+            self.round()
+            while self.trainer.rounds % patience and not self.over():
+                self.round()
+            rows = self.trainer.collect()
+            self.seconds += perf_counter() - clock
+            self.record(rows, show)
+            show({}, self.progress())
+        self.save()
+        self.look()
+        ended = "finished" if self.length.share(self.progress()) >= 1 else "stopped"
+        self.close(ended)
+        return ended
 
-    def record(self, rows: list[tuple[int, dict[str, float]]], show: Show) -> None:
-        """Write a line of means for every whole interval."""
+    def round(self) -> None:
+        """One round, at a share of the learning rates: 1; over the cooldown, down to 0 with the length that is left."""
+        if cooldown := self.settings.play.cooldown:
+            left = max(0.0, 1 - self.length.share(self.progress()))
+            self.trainer.pace(min(1.0, left / cooldown))
+        self.trainer.round()
+
+    def over(self) -> bool:
+        return self.stopped or self.length.share(self.progress()) >= 1
+
+    def record(self, rows: list[tuple[int, Row]], show: Show) -> None:
+        """Write a line of means for every whole interval; what is left over waits, and goes with the checkpoint."""
         for round_, row in rows:
             self.unwritten.append(row)
             if round_ % self.every == 0:
-                names = dict.fromkeys(name for row in self.unwritten for name in row)
-                means = {}
-                for name in names:
-                    values = [row[name] for row in self.unwritten if name in row]
-                    means[name] = sum(values) / len(values)
-                self.unwritten = []
                 images = self.deck.images * round_ // self.trainer.rounds
                 line = {"round": round_, "images": images, "epochs": round(images / len(self.deck), 4)}
-                line |= {"seconds": round(self.seconds, 3)} | means
-                with self.folder.readings.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
+                line |= {"seconds": round(self.seconds, 3)} | _means(self.unwritten)
+                self.unwritten = []
+                self.folder.add_row(line)
                 show(line, self.progress())
 
     def look_and_save(self) -> None:
         """Picture the fixed noise, save a checkpoint: whichever is due."""
-        progress = self.progress()
-        due = {name: int(span.share(progress)) for name, span in self.spans.items()}
-        if due["pictures"] > self.done["pictures"]:
-            self.done["pictures"] = due["pictures"]
+        before, self.done = self.done, self.due()
+        if self.done["pictures"] > before["pictures"]:
             self.look()
-        if due["checkpoints"] > self.done["checkpoints"]:
-            self.done["checkpoints"] = due["checkpoints"]
+        if self.done["checkpoints"] > before["checkpoints"]:
             self.save()
-            self.write_results()
+            if perf_counter() - self.drawn > DRAW_SECONDS:
+                self.draw()
 
-    @torch.no_grad()
     def look(self) -> None:
-        """The fixed noise through the averaged generator: a plain grid, a judged one, a frame of the film."""
-        average, device, round_ = self.trainer.average.game, self.game.device, self.trainer.rounds
-        y = None if self.fixed_y is None else self.fixed_y.to(device)
-        samples = average.generate(self.fixed_z.to(device), y)
-        self.game.eval()
-        name = f"{round_:08d}.png"
-        if isinstance(self.dataset.spec, Images):
-            images = pictures.to_uint8(samples)
-            grid = pictures.grid(images, self.columns)
-            pictures.save(grid, self.folder.grids / name)
-            realness = self.game.realness(samples, y)
-            if realness is not None:
-                judged = pictures.scored_grid(images, realness.float().tolist(), self.columns)
-                pictures.save(judged, self.folder.judged / name)
-        else:
+        """The fixed noise as it is drawn now: a plain grid, a judged one, a frame of the film."""
+        grid, judged = self.view.draw()
+        name = f"{self.trainer.rounds:08d}.png"
+        pictures.save(grid, self.folder.grids / name)
+        if judged is not None:
+            pictures.save(judged, self.folder.judged / name)
+        self.film.add(grid, self.trainer.rounds, f"round {self.trainer.rounds:,}")
 
-            def judge(points: Any) -> Any:
-                return self.game.realness(torch.as_tensor(points, dtype=torch.float32, device=device)).cpu().numpy()
+    def save(self) -> None:
+        """A checkpoint of everything that the next round depends on, and the model as it is now.
 
-            real = self.dataset.examples[:2000].numpy()
-            grid = pictures.points_picture(samples.cpu().numpy(), real, judge)
-            pictures.save(grid, self.folder.grids / name)
-        self.game.train()
-        self.film.add(grid, round_, f"round {round_:,}")
-
-    def save(self) -> Path:
-        """A checkpoint of everything that the next round depends on."""
-        state = {
-            "recipe": self.settings.recipe,
-            "game": self.settings.game.model_dump(mode="json"),
+        Raises NonFinite where a weight is not a number: every checkpoint can be gone on from.
+        """
+        for mover in self.trainer.movers:
+            if not all(bool(p.detach().isfinite().all()) for p in mover.parameters):
+                raise NonFinite(self.trainer.rounds, f"{mover.player.name}.a weight", float("nan"))
+        state = self.identity() | {
             "seconds": self.seconds,
             "unwritten": self.unwritten,
-            "done": self.done,
             "deck": self.deck.state_dict(),
             "trainer": self.trainer.state_dict(),
         }
-        return self.checkpoints.save(self.trainer.rounds, state)
-
-    def load(self) -> list[str]:
-        """Go on from the newest checkpoint that can be read; says which could not. Raises RunError, DamagedFile."""
-        state, troubles = self.checkpoints.load_latest()
-        if state["recipe"] != self.settings.recipe or state["game"] != self.settings.game.model_dump(mode="json"):
-            raise RunError(
-                f"the checkpoint is of {state['recipe']} with other settings than {self.folder.config}: "
-                "put the config.yaml back that the run was started with"
-            )
-        self.trainer.load_state_dict(state["trainer"])
-        self.deck.load_state_dict(state["deck"])
-        self.seconds, self.unwritten, self.done = state["seconds"], state["unwritten"], state["done"]
-        self.folder.cut_readings(self.trainer.rounds)
-        return troubles
-
-    def finish(self, ended: str) -> None:
-        """Leave the folder whole: last pictures, checkpoint, model, curves, film."""
-        self.look()
-        self.save()
-        self.write_results()
-        self.folder.note(ended=ended, **self.reached())
-
-    def reached(self) -> dict[str, float]:
-        return {"rounds": self.trainer.rounds, "images": self.deck.images, "seconds": round(self.seconds, 1)}
-
-    def write_results(self) -> None:
-        header = {
+        self.checkpoints.save(self.trainer.rounds, state)
+        header = self.identity() | {
             "version": __version__,
-            "recipe": self.settings.recipe,
-            "game": self.settings.game.model_dump(mode="json"),
             "data": model.describe(self.dataset.spec),
             "trained_on": self.dataset.name,
             "seed": self.settings.play.seed,
         }
         model.save(self.folder.model, self.game, self.trainer.average.game, header | self.reached())
+
+    def load(self) -> list[str]:
+        """Go on from the newest checkpoint that can be read; says which could not. Raises RunError, DamagedFile."""
+        state, troubles = self.checkpoints.load_latest()
+        for what, mine in self.identity().items():
+            if state.get(what) != mine:
+                raise RunError(
+                    f"the newest checkpoint in {self.folder.checkpoints} has another {what} than this run "
+                    f"({_differing(state.get(what), mine)}): take it away, or put {MENDED_BY[what]} back as it was"
+                )
+        self.trainer.load_state_dict(state["trainer"])
+        self.deck.load_state_dict(state["deck"])
+        self.seconds, self.unwritten = state["seconds"], state["unwritten"]
+        self.done = self.due()
+        return troubles
+
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with the run that goes on from it."""
+        game = self.settings.game.model_dump(mode="json")
+        return {"recipe": self.settings.recipe, "game": game, "data": self.fingerprint}
+
+    def reached(self) -> Row:
+        return {"rounds": self.trainer.rounds, "images": self.deck.images, "seconds": round(self.seconds, 1)}
+
+    def draw(self) -> None:
+        """Curves and film so far: what a kill cannot take away."""
         pictures.curves(self.folder.rows(), self.folder.curves)
         self.film.write(self.folder.film)
+        self.drawn = perf_counter()
+
+    def close(self, ended: str) -> None:
+        """Leave the folder whole, however the run ended: curves, film, and how far it came."""
+        self.draw()
+        self.folder.note(ended=ended, **self.reached())
 
 
 def _game(settings: Settings, dataset: Dataset) -> Game:
+    """The recipe's game for this data. Raises SettingsError, ValueError where it is no data for it."""
     recipe = recipe_of(settings.recipe)
     if not isinstance(dataset.spec, recipe.takes):
         others = [name for name, other in RECIPES.items() if isinstance(dataset.spec, other.takes)]
         raise SettingsError(
             f"{settings.recipe} needs {recipe.needs}, and {dataset.name} is {type(dataset.spec).__name__.lower()}: "
-            f"try --data glyphs, or a recipe that takes them ({', '.join(others)})"
+            f"try other --data, or a recipe that takes them ({', '.join(others)})"
         )
     return recipe.game(settings.game, dataset.spec)
+
+
+def _means(rows: list[Row]) -> Row:
+    """The mean of every reading over the rows that have it."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    values = {name: [row[name] for row in rows if name in row] for name in names}
+    return {name: sum(found) / len(found) for name, found in values.items()}
+
+
+def _differing(theirs: Any, mine: Any) -> str:
+    """The first thing that differs, in words."""
+    if isinstance(theirs, dict) and isinstance(mine, dict):
+        key = next(key for key in theirs | mine if theirs.get(key) != mine.get(key))
+        theirs, mine = f"{key} = {theirs.get(key)}", mine.get(key)
+    return f"{str(theirs)[:40]}, not {str(mine)[:40]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -33,11 +34,9 @@ class Span:
     @classmethod
     def parse(cls, text: str) -> Span:
         """Raises ValueError where the text is not a positive number and a unit."""
-        number, _, unit = str(text).strip().partition(" ")
-        unit = unit.strip()
-        unit = {"round": "rounds", "image": "images", "epoch": "epochs", "second": "seconds", "minute": "minutes"}.get(
-            unit, unit
-        )
+        match = re.fullmatch(r"([\d.e+-]+)\s*([a-z%]*)", str(text).strip())
+        number, unit = match.groups() if match else ("", "")
+        unit = unit if unit in UNITS else f"{unit}s"  # 1 epoch
         try:
             amount = float(number)
         except ValueError:
@@ -54,7 +53,7 @@ class Span:
 class Data(BaseModel, frozen=True, extra="forbid"):
     """What is learnt from."""
 
-    source: str = Field("glyphs", description="an embedded set, a known set, or a path (see: zerosum data)")
+    source: str = Field("glyphs", description="a set by name (glyphs, ring, mnist, ...) or a path")
     size: int | tuple[int, int] | None = Field(None, description="side, or height and width, to fit pictures to")
     channels: Literal[1, 3, 4] | None = Field(None, description="1 gray, 3 colour, 4 colour and alpha; none: as found")
     labels: str | None = Field(None, description="a file of labels, where folders do not tell them")
@@ -64,12 +63,13 @@ class Data(BaseModel, frozen=True, extra="forbid"):
 class Play(BaseModel, frozen=True, extra="forbid"):
     """How the game is played and watched."""
 
-    seed: int = Field(0, ge=0, description="every draw follows from it")
+    seed: int = Field(0, ge=0, lt=2**63, description="every draw follows from it")
     batch: int = Field(64, ge=1, description="examples dealt a turn")
     length: str = Field("3 minutes", description="when to stop: rounds, kimg, epochs or minutes")
     dynamics: Literal["alternating", "simultaneous", "extragradient"] = Field(
         "alternating", description="order of the turns"
     )
+    cooldown: float = Field(0.0, ge=0, le=1, description="last share of the length, in which learning rates fall to 0")
     average: float = Field(0.999, ge=0, lt=1, description="decay a round of the generator's moving average; 0: none")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the networks; losses stay in float32")
     device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto: a GPU if there is one")
@@ -79,15 +79,15 @@ class Play(BaseModel, frozen=True, extra="forbid"):
     checkpoints: str = Field("10 %", description="how often a checkpoint is saved")
     keep: int = Field(2, ge=1, description="checkpoints kept, newest first")
 
-    @field_validator("length", "readings", "pictures", "checkpoints")
+    @field_validator("length", "readings", "pictures", "checkpoints", mode="before")
     @classmethod
-    def _is_a_span(cls, text: str, info: Any) -> str:
+    def _is_a_span(cls, text: Any, info: Any) -> str:
         span = Span.parse(text)
         if info.field_name == "length" and span.unit == "%":
             raise ValueError("the whole cannot be a share of itself: give rounds, kimg, epochs or minutes")
         if info.field_name == "readings" and (span.unit != "rounds" or span.amount != int(span.amount)):
             raise ValueError("expected a whole number of rounds, so that a resumed run writes the same lines")
-        return text
+        return str(text)
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
@@ -125,31 +125,46 @@ def resolve(
     from zerosum.recipes import DEFAULT
 
     base = dict(base or {})
-    name = recipe or base.pop("recipe", None) or DEFAULT
-    base.pop("recipe", None)
+    named = base.pop("recipe", None)
+    name = str(recipe or named or DEFAULT)
     chosen = recipe_of(name)
     sections: dict[str, type[BaseModel]] = {"data": Data, "game": chosen.config, "play": Play}
-    values: dict[str, dict[str, Any]] = {section: {} for section in sections}
-    if unknown := set(base) - set(sections):
-        raise SettingsError(f"unknown section '{min(unknown)}' in the config: expected recipe, {', '.join(sections)}")
     if preset is not None and preset not in chosen.presets:
         known = ", ".join(chosen.presets) or "none"
         raise SettingsError(f"{name} has no preset '{preset}'. {near(preset, chosen.presets)}It has: {known}")
-    flat = {f"{section}.{key}": value for section, part in base.items() for key, value in (part or {}).items()}
-    for changes in (flat, chosen.presets[preset] if preset else {}, overrides or {}):
+    values: dict[str, dict[str, Any]] = {section: {} for section in sections}
+    if preset is None and not base and "default" in chosen.presets:
+        preset = "default"
+    for changes in (_flat(base, sections), chosen.presets[preset] if preset else {}, overrides or {}):
         for key, value in changes.items():
-            section, field = _find(key, sections, name)
+            section, field = _find(str(key), sections, name)
             values[section][field] = value
     built: dict[str, Any] = {section: _build(model, values[section], section) for section, model in sections.items()}
     return Settings(recipe=name, data=built["data"], game=built["game"], play=built["play"])
 
 
+def _flat(base: Mapping[str, Any], sections: Mapping[str, Any]) -> dict[str, Any]:
+    """{"play": {"batch": 32}} -> {"play.batch": 32}."""
+    flat: dict[str, Any] = {}
+    for section, part in base.items():
+        if section not in sections:
+            raise SettingsError(
+                f"unknown section '{section}' in the config. {near(str(section), sections)}"
+                f"Expected: recipe, {', '.join(sections)}"
+            )
+        if not isinstance(part, Mapping | types.NoneType):
+            raise SettingsError(f"section '{section}' of the config is {part!r}: expected lines of 'key: value'")
+        flat |= {f"{section}.{key}": value for key, value in (part or {}).items()}
+    return flat
+
+
 def load(path: Path) -> dict[str, Any]:
     """The content of a config.yaml, for `resolve`. Raises SettingsError where it is not one."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path} cannot be read as a config ({str(error).splitlines()[0]})") from error
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"{path} cannot be read as a config ({reason})") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{path} is not a config: expected the sections recipe, data, game, play")
     return content
@@ -176,15 +191,19 @@ def near(word: str, known: Any) -> str:
 
 
 def _find(key: str, sections: Mapping[str, type[BaseModel]], recipe: str) -> tuple[str, str]:
+    """The section and field that a bare or dotted key means."""
     section, _, field = key.rpartition(".")
     places = [s for s, model in sections.items() if field in model.model_fields and section in ("", s)]
     if len(places) == 1:
         return places[0], field
-    fields = {f: m for m in sections.values() for f in m.model_fields}
-    hint = difflib.get_close_matches(field, fields, n=1, cutoff=0.5)
+    if places:
+        choice = " or ".join(f"{place}.{field}" for place in places)
+        raise SettingsError(f"'{field}' is a setting of {' and of '.join(places)}: write {choice}")
+    fields = {f: (s, m.model_fields[f].description) for s, m in sections.items() for f in m.model_fields}
     about = ""
-    if hint:
-        about = f"Did you mean '{hint[0]}'? ({fields[hint[0]].model_fields[hint[0]].description}) "
+    if hint := difflib.get_close_matches(field, fields, n=1, cutoff=0.5):
+        place, description = fields[hint[0]]
+        about = f"Did you mean '{place}.{hint[0]}'? ({description}) "
     raise SettingsError(f"{recipe} has no setting '{key}'. {about}All: zerosum config {recipe}")
 
 
@@ -193,12 +212,15 @@ def _build(model: type[BaseModel], values: Mapping[str, Any], section: str) -> B
         return model(**values)
     except ValidationError as error:
         first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        message = message[0].lower() + message[1:]
+        if not first["loc"]:  # a rule between fields
+            raise SettingsError(f"{section}: {message}") from error
         field = str(first["loc"][0])
         info = model.model_fields[field]
-        message = first["msg"].removeprefix("Value error, ")
         raise SettingsError(
-            f"{section}.{field} = {values[field]!r}: {message[0].lower() + message[1:]} "
-            f"(default {info.default!r}; {info.description})"
+            f"{section}.{field} = {values[field]!r}: {message} "
+            f"({kind(info.annotation)}; default {info.default!r}; {info.description})"
         ) from error
 
 

@@ -25,7 +25,9 @@ def test_toys(name):
     dim = 1 if name == "gaussian-1d" else 2
     data = load(name)
     assert data.name == name
-    assert data.spec == Points(dim)
+    assert isinstance(data.spec, Points)
+    assert data.spec.dim == dim
+    assert data.spec.scale == pytest.approx(float(data.examples.square().mean().sqrt()))
     assert data.examples.shape == (100_000, dim)
     assert data.examples.dtype == torch.float32
     assert data.labels is None

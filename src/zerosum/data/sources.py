@@ -83,7 +83,7 @@ def _toy(name: str, request: Request) -> Dataset:
     # Even seeds are for training, odd ones for testing: the two never share a stream.
     generator = torch.Generator().manual_seed(2 * request.seed + SPLITS.index(request.split))
     points = toy.sample(request.limit or (100_000 if request.split == "train" else 10_000), generator)
-    return Dataset(name, Points(toy.dim), points, None)
+    return Dataset(name, Points(toy.dim, scale=float(points.square().mean().sqrt())), points, None)
 
 
 def _glyphs(request: Request) -> Dataset:

@@ -24,9 +24,10 @@ class Images:
 
 @dataclass(frozen=True)
 class Points:
-    """Vectors: dealt as float [n dim], in the data's own units; never labelled."""
+    """Vectors: dealt as float [n dim], over `scale`, the root mean square of the data's numbers; never labelled."""
 
     dim: int
+    scale: float = 1.0
     classes: tuple[str, ...] = ()
 
     @property

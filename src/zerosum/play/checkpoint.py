@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -35,9 +36,11 @@ def load(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {})["zerosum"]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        state: dict[str, Any] = _unpack(json.loads(header), tensors)
+        state = _unpack(json.loads(header), tensors)
+        if not isinstance(state, dict):
+            raise TypeError(f"it holds a {type(state).__name__}")
         return state
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
         raise DamagedFile(
             f"{path} is damaged, or was not written by zerosum ({error or type(error).__name__})"
         ) from error
@@ -56,11 +59,15 @@ def atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def _pack(node: Any, tensors: dict[str, Tensor]) -> Any:
-    """JSON for `node`, its tensors moved to `tensors`. Keys are strings or integers (optimisers number their state)."""
+    """JSON for `node`, its tensors moved to `tensors`. Keys are strings or integers (optimisers number their state).
+
+    A file has one layout, memory has two: fused optimisers walk a weight and its moments by address, so that moments
+    which come back in another layout than their weight's would belong to other numbers.
+    """
     if isinstance(node, Tensor):
         name = str(len(tensors))
         tensors[name] = node.detach().cpu().contiguous().clone()
-        return {"tensor": name}
+        return {"channels_last" if node.ndim == 4 and not node.is_contiguous() else "tensor": name}
     if isinstance(node, dict):
         return {"dict": [[key, _pack(value, tensors)] for key, value in node.items()]}
     if isinstance(node, list | tuple):
@@ -76,6 +83,8 @@ def _unpack(node: Any, tensors: dict[str, Tensor]) -> Any:
     ((kind, value),) = node.items()
     if kind == "tensor":
         return tensors[value]
+    if kind == "channels_last":
+        return tensors[value].contiguous(memory_format=torch.channels_last)
     if kind == "dict":
         return {key: _unpack(child, tensors) for key, child in value}
     children = [_unpack(child, tensors) for child in value]
@@ -90,7 +99,8 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Oldest first."""
-        return sorted(p for p in self.folder.glob("*.safetensors") if re.fullmatch(r"\d+", p.stem))
+        named = (p for p in self.folder.glob("*.safetensors") if re.fullmatch(r"\d+", p.stem))
+        return sorted(named, key=lambda path: int(path.stem))
 
     def save(self, round_: int, state: dict[str, Any]) -> Path:
         """The new one is safe on disk before an old one goes."""

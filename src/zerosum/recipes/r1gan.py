@@ -33,7 +33,18 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2 (section 6.2: 0.99)")
 
 
-PRESETS: dict[str, dict[str, object]] = {"default": {"cooldown": 0.5}}
+PRESETS: dict[str, dict[str, object]] = {
+    "default": {"cooldown": 0.5},
+    "points": {
+        "latent": 20,
+        "gamma": 0.1,
+        "lr": 2e-3,
+        "beta1": 0.0,
+        "batch": 256,
+        "average": 0.9,
+        "cooldown": 1.0,
+    },
+}
 
 
 class R1GAN(Game):
@@ -54,7 +65,7 @@ class R1GAN(Game):
             self.D = Discriminator(data.shape, widths, kernel=config.kernel, batch_norm=False, classes=self.classes)
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """N(0, I); for points the first numbers are fair coins (+1, -1): G can part modes without a bridge between them."""
+        """N(0, I); for points four fifths are coins, +1 or -1: G can part modes without a bridge between them."""
         z = super().noise(n, generator)
         if self.coins:
             z[:, : self.coins] = z[:, : self.coins].sign()

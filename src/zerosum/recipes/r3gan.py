@@ -36,15 +36,24 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     group: int = Field(
         64, ge=1, description="channels a group of the 3x3 convolutions (section 4: 16; CPUs want one group)"
     )
-    hidden: tuple[int, ...] = Field((256, 256, 256), description="hidden layers of both players where data are points")
+    hidden: tuple[int, ...] = Field((128, 128, 128), description="hidden layers of both players where data are points")
     gamma: float = Field(1.0, ge=0, description="weight of R1 and of R2 (table 9, stacked MNIST: 1 falling to 0.1)")
-    lr: float = Field(2e-4, gt=0, description="Adam's learning rate, both players (table 9: 2e-4)")
+    lr: float = Field(1e-3, gt=0, description="Adam's learning rate, both players (table 9: 2e-4)")
     beta1: float = Field(0.0, ge=0, lt=1, description="Adam's beta1 (table 9: 0)")
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2 (table 9: 0.9 rising to 0.99)")
 
 
 PRESETS: dict[str, dict[str, object]] = {
     "default": {"cooldown": 0.5},
+    "points": {
+        "latent": 20,
+        "gamma": 0.1,
+        "lr": 2e-3,
+        "beta1": 0.0,
+        "batch": 256,
+        "average": 0.9,
+        "cooldown": 1.0,
+    },
     "paper": {"widths": (768, 768, 768, 768), "blocks": 2, "expansion": 2, "group": 16, "batch": 512},
 }
 
@@ -73,7 +82,7 @@ class R3GAN(Game):
         self.register_buffer("middle", torch.zeros(()))
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """N(0, I); for points the first numbers are fair coins (+1, -1): G can part modes without a bridge between them."""
+        """N(0, I); for points four fifths are coins, +1 or -1: G can part modes without a bridge between them."""
         z = super().noise(n, generator)
         if self.coins:
             z[:, : self.coins] = z[:, : self.coins].sign()
