@@ -20,7 +20,7 @@ MAY = {
     "recipes": {"game", "objectives", "networks", "data.spec"},
     "settings": {"recipes"},
     "folder": {"play", "settings"},
-    "model": {"settings", "data.spec", "game", "play"},
+    "model": {"settings", "recipes", "data.spec", "game", "play"},
     "look": {"pictures", "data", "play"},
     "session": {"folder", "look", "model", "pictures", "settings", "recipes", "data", "game", "play"},
     "run": {"session", "folder", "model", "pictures", "settings", "data", "play"},

@@ -41,9 +41,11 @@ class Batch:
         return made
 
     def forget(self, moved: Iterable[nn.Module]) -> None:
-        """Drop what came from the networks that `moved`."""
-        gone = set(moved)
-        self._made = {name: kept for name, kept in self._made.items() if gone.isdisjoint(kept[1])}
+        """Drop what came from the networks that `moved`, or from a part of them."""
+        gone = {part for network in moved for part in network.modules()}
+        for name, (_, of) in list(self._made.items()):
+            if not gone.isdisjoint(part for network in of for part in network.modules()):
+                del self._made[name]
 
 
 class Loss:
@@ -61,7 +63,9 @@ class Loss:
         self.watched: dict[str, Tensor] = {}
 
     def read(self, **watched: Tensor) -> Loss:
-        """Add readings that are watched and not minimised."""
+        """Add readings that are watched and not minimised. Raises ValueError for the name of a term."""
+        if clash := self.terms.keys() & watched.keys():
+            raise ValueError(f"{min(clash)} is a term of this loss: what is watched needs another name")
         self.watched.update({name: value.detach() for name, value in watched.items()})
         return self
 
@@ -113,6 +117,9 @@ class Game(nn.Module):
     latent: int
     """Numbers in z."""
 
+    coins: int = 0
+    """How many of them are fair coins, +1 or -1, and not normal: a G of coins can part modes without a bridge."""
+
     ships: tuple[str, ...] = ("G",)
     """The networks that sampling needs: averaged, checkpointed, shipped."""
 
@@ -124,8 +131,13 @@ class Game(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must say who plays: define players()")
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """z ~ N(0, I): [n latent]; on the CPU if its generator is given, so that a seed means the same everywhere."""
-        return torch.randn(n, self.latent, generator=generator, device=None if generator else self.device)
+        """z ~ N(0, I), the first of its numbers as coins: [n latent].
+
+        On the CPU if its generator is given, so that a seed means the same everywhere.
+        """
+        z = torch.randn(n, self.latent, generator=generator, device=None if generator else self.device)
+        z[:, : self.coins] = z[:, : self.coins].sign()
+        return z
 
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """G(z) or G(z, y): [n ...] -> examples of the data's shape; images in [-1, 1]."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -18,6 +19,7 @@ from zerosum import settings
 from zerosum.data.spec import Images, Points
 from zerosum.game import Game
 from zerosum.play.checkpoint import DamagedFile, atomically
+from zerosum.recipes import RECIPES
 
 FORMAT = 1
 BLOCK = 64  # samples drawn at once
@@ -45,9 +47,22 @@ def fingerprint(spec: Images | Points, examples: Tensor, labels: Tensor | None) 
     return found.hexdigest()
 
 
+def build(recipe: str, config: BaseModel, spec: Images | Points) -> Game:
+    """The recipe's game for data of this shape. Raises SettingsError, ValueError where it is no data for it."""
+    found = settings.recipe_of(recipe)
+    if not isinstance(spec, found.takes):
+        others = [name for name, other in RECIPES.items() if isinstance(spec, other.takes)]
+        raise settings.SettingsError(
+            f"{recipe} needs {found.needs}, and this is a set of {type(spec).__name__.lower()}: "
+            f"try other --data, or a recipe that takes them ({', '.join(others)})"
+        )
+    return found.game(config, spec)
+
+
 def save(path: Path, game: Game, average: Game, header: dict[str, Any]) -> None:
     """Write the networks of `game` (those that sampling needs: as averaged) under their own names, and the header."""
-    state = game.state_dict() | average.state_dict()
+    state = game.state_dict()
+    state |= {name: value for name, value in average.state_dict().items() if name.split(".")[0] in game.ships}
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     metadata = {"zerosum": json.dumps({"format": FORMAT} | header)}
     atomically(path, lambda part: save_file(tensors, part, metadata=metadata))
@@ -141,8 +156,8 @@ def load(path: str | Path, device: str = "cpu") -> Model:
                 raise ValueError(f"format {header['format']}, and this zerosum reads up to {FORMAT}: upgrade it")
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
         spec = spec_of(header["data"])
-        recipe = settings.recipe_of(header["recipe"])
-        game = recipe.game(recipe.config(**header["game"]), spec)
+        config = settings.recipe_of(header["recipe"]).config(**header["game"])
+        game = build(header["recipe"], config, spec)
         game.load_state_dict(tensors)
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

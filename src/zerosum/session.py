@@ -13,13 +13,11 @@ from zerosum.data.dataset import Dataset
 from zerosum.data.deck import Deck
 from zerosum.data.spec import Images
 from zerosum.folder import Folder, RunError
-from zerosum.game import Game
 from zerosum.look import Look
 from zerosum.play import dynamics, precision
 from zerosum.play.checkpoint import Checkpoints
 from zerosum.play.trainer import NonFinite, Trainer
-from zerosum.recipes import RECIPES
-from zerosum.settings import Settings, SettingsError, Span, recipe_of
+from zerosum.settings import Settings, SettingsError, Span
 
 DYNAMICS = {
     "alternating": dynamics.alternating,
@@ -48,7 +46,7 @@ class Session:
         device = precision.choose_device(play.device)
         if device.type == "cpu":
             precision.keep_memory()
-        game = _game(settings, dataset)
+        game = model.build(settings.recipe, settings.game, dataset.spec)
         game.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         labels = dataset.labels if game.classes else None
         examples, spec = dataset.examples, dataset.spec
@@ -76,7 +74,7 @@ class Session:
         self.done = dict.fromkeys(self.spans, 0)
         self.stopped = False
         self.drawn = perf_counter()
-        self.view = Look(self.trainer, dataset, play.tiles, play.seed)
+        self.view = Look(self.trainer, dataset, play.tiles, play.seed + 1)  # not the draws that the weights came from
 
     def enter(self, folder: Folder) -> None:
         """From now on, this is the folder to write."""
@@ -227,18 +225,6 @@ class Session:
         """Leave the folder whole, however the run ended: curves, film, and how far it came."""
         self.draw()
         self.folder.note(ended=ended, **self.reached())
-
-
-def _game(settings: Settings, dataset: Dataset) -> Game:
-    """The recipe's game for this data. Raises SettingsError, ValueError where it is no data for it."""
-    recipe = recipe_of(settings.recipe)
-    if not isinstance(dataset.spec, recipe.takes):
-        others = [name for name, other in RECIPES.items() if isinstance(dataset.spec, other.takes)]
-        raise SettingsError(
-            f"{settings.recipe} needs {recipe.needs}, and {dataset.name} is {type(dataset.spec).__name__.lower()}: "
-            f"try other --data, or a recipe that takes them ({', '.join(others)})"
-        )
-    return recipe.game(settings.game, dataset.spec)
 
 
 def _means(rows: list[Row]) -> Row:

@@ -1,12 +1,14 @@
 """What pictures are compared by: the features of a small classifier, trained once on the user's own labelled data."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 
 class LeNet(nn.Sequential):
-    """A LeNet-sized classifier (LeCun et al. 1998): uint8 [n c h w] -> logits [n classes]; 64 features before them."""
+    """LeNet's layers (LeCun et al. 1998), wider: uint8 [n c h w] -> logits [n classes]; 64 features before them."""
 
     def __init__(self, shape: tuple[int, int, int], classes: int):
         channels, height, width = shape
@@ -35,16 +37,18 @@ class LeNet(nn.Sequential):
 
 
 def train_classifier(pictures: Tensor, labels: Tensor, classes: int, *, epochs: int = 3, seed: int = 0) -> LeNet:
-    """A LeNet fitted to uint8 pictures [n c h w] and labels [n]: Adam 1e-3 decaying to 0, batch 128, cross entropy.
+    """A LeNet fitted to uint8 pictures [n c h w] and labels [n]: Adam, one cycle up to 2e-3, batch 128, cross entropy.
 
-    The caller's generators are left as they were.
+    The caller's generators are left as they were. Raises ValueError for fewer pictures than one batch.
     """
+    if len(pictures) < 128:
+        raise ValueError(f"a classifier needs at least 128 labelled pictures, got {len(pictures)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = LeNet(tuple(pictures.shape[1:]), classes)  # type: ignore[arg-type]
         optimizer = torch.optim.Adam(net.parameters(), 1e-3)
         steps = epochs * (len(pictures) // 128)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=max(steps, 1))
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
         for _ in range(epochs):
             order = torch.randperm(len(pictures))
             for rows in order.split(128)[: len(pictures) // 128]:
@@ -56,6 +60,6 @@ def train_classifier(pictures: Tensor, labels: Tensor, classes: int, *, epochs: 
 
 
 @torch.no_grad()
-def in_blocks(function, pictures: Tensor, block: int = 1000) -> Tensor:
-    """`function` of the pictures, a block at a time, so that memory stays bounded."""
+def in_blocks(function: Callable[[Tensor], Tensor], pictures: Tensor, block: int = 1000) -> Tensor:
+    """`function` [b ...] -> [b f] of the pictures [n ...], a block at a time, so that memory stays bounded: [n f]."""
     return torch.cat([function(part) for part in pictures.split(block)])

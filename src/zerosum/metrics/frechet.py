@@ -7,8 +7,12 @@ from torch import Tensor
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """||m_a - m_b||^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) of the normals with the moments of a [n f] and b [m f].
 
-    In float64; the trace of the root is the sum of the singular values of S_a^(1/2) S_b^(1/2), which cannot fail.
+    In float64; the trace of the root is the sum of the singular values of S_a^(1/2) S_b^(1/2), which needs no root of a
+    matrix that is not symmetric. Raises ValueError for fewer than 2 rows, or values that are not finite.
     """
+    for x in (a, b):
+        if len(x) < 2 or not x.isfinite().all():
+            raise ValueError(f"a Fréchet distance needs 2 rows and more of finite numbers, got {tuple(x.shape)}")
     a, b = a.double(), b.double()
     root_a, root_b = _root(a), _root(b)
     gap = (a.mean(0) - b.mean(0)).square().sum()

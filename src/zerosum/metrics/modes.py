@@ -21,7 +21,7 @@ class Modes:
     of: int
     quality: float
     divergence: float
-    spread: float  # mean over modes of the standard deviation within 3 sigma, over that of perfect samples
+    spread: float  # mean over modes of the deviation within 3 sigma, over that of perfect samples; NaN if none is found
 
 
 def count_modes(samples: Tensor, centres: Tensor, sigma: float) -> Modes:

@@ -18,7 +18,7 @@ class Dropout(nn.Module):
         if not 0 <= p < 1:
             raise ValueError(f"dropout p = {p}; expected 0 <= p < 1")
         self.p = p
-        self.threshold = round(p * 2**16) - 2**15  # int16 words lie in [-2^15, 2^15)
+        self.threshold = min(round(p * 2**16), 2**16 - 1) - 2**15  # int16 words lie in [-2^15, 2^15)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:

@@ -54,14 +54,18 @@ class Generator(nn.Sequential):
             layers[1:] = [nn.BatchNorm1d(widths[0] * rows * columns, norm_eps, norm_momentum), layers[1]]
         layers.append(activation(slope))
         for before, after, stride in zip(widths, [*widths[1:], channels], strides, strict=True):
-            layers.append(
-                nn.ConvTranspose2d(
-                    before, after, kernel, stride, (kernel - 1) // 2, stride - 1 if kernel % 2 else 0, bias=False
-                )
-            )
+            layers.append(_grow(before, after, kernel, stride))
             layers += [nn.BatchNorm2d(after, norm_eps, norm_momentum), activation(slope)]
         layers[-2:] = [Crop(height, width), nn.Tanh()]
         super().__init__(*layers)
+
+
+def _grow(before: int, after: int, kernel: int, stride: int) -> nn.ConvTranspose2d:
+    """A transposed convolution that makes both sides exactly `stride` times as long."""
+    if kernel < stride or (stride == 1 and kernel % 2 == 0):
+        raise ValueError(f"kernel {kernel} cannot grow a picture by stride {stride}: take a larger or an odd kernel")
+    padding = (kernel - stride + 1) // 2
+    return nn.ConvTranspose2d(before, after, kernel, stride, padding, stride - kernel + 2 * padding, bias=False)
 
 
 class Discriminator(nn.Module):
@@ -94,6 +98,10 @@ class Discriminator(nn.Module):
             if dropout:
                 layers.append(Dropout(dropout))
             height, width = ((side + 2 * ((kernel - 1) // 2) - kernel) // 2 + 1 for side in (height, width))
+        if min(height, width) < 1:
+            raise ValueError(
+                f"{len(widths)} halvings leave nothing of {shape[1]}x{shape[2]} pictures: give fewer widths"
+            )
         features = widths[-1] * height * width
         self.features = nn.Sequential(*layers, nn.Flatten())
         self.score = nn.Linear(features, 1)

@@ -29,11 +29,16 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, expansion: int, group: int, depth: int):
         super().__init__()
         inner = channels * expansion
+        groups = max(1, inner // group)
+        if inner % groups:
+            raise ValueError(
+                f"{inner} channels inside a block do not split into groups of {group}: change widths or group"
+            )
         gain = (2 / (1 + SLOPE**2)) ** 0.5
         # Fixup: with L blocks the inner weights shrink by L^(-1/(2m-2)), m = 3 layers a block.
         gain *= depth**-0.25
         self.widen = _conv(channels, inner, 1, gain=gain)
-        self.mix = _conv(inner, inner, 3, groups=max(1, inner // group), gain=gain)
+        self.mix = _conv(inner, inner, 3, groups=groups, gain=gain)
         self.narrow = _conv(inner, channels, 1, gain=0.0, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,7 +134,7 @@ class Discriminator(nn.Module):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         x = self.stages[0](self.picture(x))
         for size, transition, stage in zip(self.sides[1:], self.transitions, list(self.stages)[1:], strict=True):
-            x = interpolate(transition(x), size=size, mode="bilinear", align_corners=False)
+            x = transition(interpolate(x, size=size, mode="bilinear", align_corners=False))
             x = stage(x)
         features = (x * self.basis).sum((2, 3))
         if isinstance(self.score, nn.Embedding):

@@ -12,6 +12,8 @@ from torch import Tensor
 
 def squared_slope(scores: Tensor, x: Tensor) -> Tensor:
     """||d C(x_i) / d x_i||^2 for each example: scores [n], x [n ...] -> [n]. ValueError if x takes no gradient."""
+    if x.itemsize < 4:
+        raise ValueError(f"the slope at x is taken in float32 or wider, and x is {x.dtype}: score x.float()")
     if not x.requires_grad:
         raise ValueError("the slope at x needs its gradient: call x.requires_grad_() before scoring it")
     with torch.autocast(x.device.type, enabled=False):

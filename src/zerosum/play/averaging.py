@@ -13,7 +13,7 @@ class Average:
 
         w_bar <- b w_bar + (1 - b) w,    b = min(decay, (1 + t) / (10 + t)) after t rounds
 
-    so that a young average follows fast. Buffers (batch-norm statistics) are copied: they are averages already.
+    so that a young average follows fast (the schedule of TensorFlow's ExponentialMovingAverage). Buffers (batch-norm statistics) are copied: they are averages already.
     Networks that sampling does not need are dropped from the copy.
     """
 
@@ -28,7 +28,7 @@ class Average:
             id(module): None for name, module in game.named_children() if name not in game.ships
         }
         self.game = copy.deepcopy(game, dict(dropped)).requires_grad_(False).eval()
-        live = {name: p for name, p in game.named_parameters() if name.split(".")[0] in game.ships}
+        live = dict(game.named_parameters())
         self._parameters = [(p, live[name]) for name, p in self.game.named_parameters()]
         buffers = dict(game.named_buffers())
         self._buffers = [(b, buffers[name]) for name, b in self.game.named_buffers()]

@@ -113,7 +113,7 @@ class DCGAN(Game):
         ]
 
     def discriminator_loss(self, batch: Batch) -> Loss:
-        real, fake = self.D(batch.x), self.judged_fakes(batch)
+        real, fake = self.D(batch.x).float(), self.judged_fakes(batch)
         return Loss(adversarial=minimax_discriminator_loss(real, fake)).read(
             D_x=real.sigmoid().mean(), D_Gz=fake.sigmoid().mean()
         )
@@ -122,9 +122,13 @@ class DCGAN(Game):
         return Loss(adversarial=non_saturating_generator_loss(self.judged_fakes(batch)))
 
     def judged_fakes(self, batch: Batch) -> Tensor:
-        """D(G(z)) of one z a round: G plays on the fakes that D has just seen, judged anew if D has moved."""
+        """D(G(z)) of one z a round: G plays on the fakes that D has just seen, judged anew if D has moved.
+
+        The losses ask for one p_z, not for two z. D's running batch statistics follow every batch that it sees, G's
+        turn's too, as in the authors' code; only sampling scores read them.
+        """
         fakes = batch.once("G(z)", lambda: self.generate(self.noise(len(batch))), self.G)
-        return batch.once("D(G(z))", lambda: self.D(fakes), self.D, self.G)
+        return batch.once("D(G(z))", lambda: self.D(fakes).float(), self.D, self.G)
 
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.G(z)

@@ -28,8 +28,12 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     """The numbers of the paper, where it gives them."""
 
     latent: int = Field(100, ge=1, description="numbers in z, normal (paper: 100, uniform)")
-    generator_widths: tuple[int, ...] = Field((256, 512), description="hidden layers of G (paper: 1200, 1200)")
-    discriminator_widths: tuple[int, ...] = Field((512, 256), description="hidden layers of D (paper: 240, 240 maxout)")
+    generator_widths: tuple[int, ...] = Field(
+        (256, 512), description="hidden layers of G (the authors' code: 1200, 1200)"
+    )
+    discriminator_widths: tuple[int, ...] = Field(
+        (512, 256), description="hidden layers of D (the authors' code: 240, 240 maxout)"
+    )
     slope: float = Field(0.2, ge=0, lt=1, description="LeakyReLU slope in G and D (paper: ReLU in G, maxout in D)")
     generator_loss: Literal["non_saturating", "minimax"] = Field("non_saturating", description="section 3 / eq. 1")
     steps: int = Field(1, ge=1, description="k, turns of D a round (algorithm 1: 1)")
@@ -40,7 +44,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
 PRESETS: dict[str, dict[str, object]] = {
     "minimax": {"generator_loss": "minimax"},
     "non_saturating": {"generator_loss": "non_saturating"},
-    "paper": {"generator_widths": (1200, 1200), "discriminator_widths": (1200, 1200), "batch": 100},
+    "paper": {"generator_widths": (1200, 1200), "discriminator_widths": (240, 240), "batch": 100},
     "fashion": {
         "generator_widths": (256, 512, 1024),
         "discriminator_widths": (1024, 512, 256),
@@ -77,7 +81,7 @@ class GAN(Game):
         ]
 
     def discriminator_loss(self, batch: Batch) -> Loss:
-        real, fake = self.D(batch.x), self.D(self.fakes(batch))
+        real, fake = self.D(batch.x).float(), self.D(self.fakes(batch)).float()
         return Loss(adversarial=minimax_discriminator_loss(real, fake)).read(
             D_x=real.sigmoid().mean(), D_Gz=fake.sigmoid().mean()
         )

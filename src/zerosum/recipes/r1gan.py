@@ -26,11 +26,12 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     latent: int = Field(64, ge=1, description="numbers in z, normal (section 6.2: 256)")
     width: int = Field(32, ge=1, description="channels next to the picture, doubled inwards")
     kernel: int = Field(4, ge=2, description="side of every kernel; a multiple of the stride leaves no checkerboard")
+    coins: int = Field(16, ge=0, description="where data are points: numbers of z that are +1 or -1, to part modes")
     hidden: tuple[int, ...] = Field((128, 128, 128), description="hidden layers of both players where data are points")
     gamma: float = Field(1.0, ge=0, description="weight of the penalty (section 6.2: 10, for 256 px)")
-    lr: float = Field(2e-3, gt=0, description="Adam's learning rate, both players (section 6.2: 1e-4)")
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1 (section 6.2: 0)")
-    beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2 (section 6.2: 0.99)")
+    lr: float = Field(2e-3, gt=0, description="Adam's learning rate, both players (section 6.2: RMSProp, 1e-4)")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1 (RMSProp has none)")
+    beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2 (RMSProp's alpha: 0.99)")
 
 
 PRESETS: dict[str, dict[str, object]] = {
@@ -53,8 +54,8 @@ class R1GAN(Game):
     def __init__(self, config: Config, data: Images | Points):
         super().__init__()
         self.config, self.latent, self.classes = config, config.latent, len(data.classes)
-        self.coins = config.latent * 4 // 5 if isinstance(data, Points) else 0
         if isinstance(data, Points):
+            self.coins = config.coins
             self.G: nn.Module = MLP(config.latent, config.hidden, data.dim, lambda: nn.LeakyReLU(0.2))
             self.D: nn.Module = MLP(data.dim, config.hidden, 1, lambda: nn.LeakyReLU(0.2))
         else:
@@ -63,13 +64,6 @@ class R1GAN(Game):
             inputs = config.latent + self.classes
             self.G = Generator(inputs, data.shape, widths[::-1], strides, kernel=config.kernel, slope=0.2)
             self.D = Discriminator(data.shape, widths, kernel=config.kernel, batch_norm=False, classes=self.classes)
-
-    def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """N(0, I); for points four fifths are coins, +1 or -1: G can part modes without a bridge between them."""
-        z = super().noise(n, generator)
-        if self.coins:
-            z[:, : self.coins] = z[:, : self.coins].sign()
-        return z
 
     def players(self) -> list[Player]:
         optimizer = adam(self.config.lr, self.config.beta1, self.config.beta2)
@@ -89,14 +83,14 @@ class R1GAN(Game):
         return Loss(adversarial=non_saturating_generator_loss(self.score(self.fakes(batch), batch.y)))
 
     def fakes(self, batch: Batch) -> Tensor:
-        """G(z, y) with the labels of the reals; D's fakes serve G's turn too."""
+        """G(z, y) with the labels of the reals; D's fakes serve G's turn too (its losses ask for one p_z, not two z)."""
         return batch.once("G(z)", lambda: self.generate(self.noise(len(batch)), batch.y), self.G)
 
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.G(torch.cat([z, one_hot(y, self.classes)], 1) if self.classes and y is not None else z)
 
     def score(self, x: Tensor, y: Tensor | None) -> Tensor:
-        return self.D(x, y) if self.classes else self.D(x).flatten()
+        return (self.D(x, y) if self.classes else self.D(x)).flatten().float()
 
     def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.score(x, y).sigmoid()

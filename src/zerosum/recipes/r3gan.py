@@ -1,11 +1,11 @@
 """R3GAN: the modern baseline (Huang et al. 2024, arXiv:2501.05441).
 
-    L(G, D) = E[f(D(x) - D(G(z)))] + gamma/2 E||grad D(x)||^2 + gamma/2 E||grad D(G(z))||^2,   f(t) = -softplus(-t)
-              eq. 2: a pair's relativistic loss       R1, eq. 3              R2, eq. 4
+    D lowers  E[softplus(D(G(z)) - D(x))] + gamma/2 E||grad D(x)||^2 + gamma/2 E||grad D(G(z))||^2
+    G lowers  E[softplus(D(x) - D(G(z)))]     (eq. 2, as each player sees it; R1 and R2 of Mescheder et al. 2018)
 
 Each real is paired with a fake: D learns to put the real above *its* fake, G to turn the pair round. No fake can win by
 standing in the one place that D likes, so modes are not dropped; the two zero-centred penalties, every round, make the
-game converge locally (proposition 2). Networks are residual, without normalisation, with a linear output: an output
+game converge locally (proposition II). Networks are residual, without normalisation, with a linear output: an output
 tanh lets no gradient through once G has gone all black. Conditional where the data has labels.
 """
 
@@ -36,6 +36,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     group: int = Field(
         64, ge=1, description="channels a group of the 3x3 convolutions (section 4: 16; CPUs want one group)"
     )
+    coins: int = Field(16, ge=0, description="where data are points: numbers of z that are +1 or -1, to part modes")
     hidden: tuple[int, ...] = Field((128, 128, 128), description="hidden layers of both players where data are points")
     gamma: float = Field(1.0, ge=0, description="weight of R1 and of R2 (table 9, stacked MNIST: 1 falling to 0.1)")
     lr: float = Field(1e-3, gt=0, description="Adam's learning rate, both players (table 9: 2e-4)")
@@ -64,8 +65,8 @@ class R3GAN(Game):
     def __init__(self, config: Config, data: Images | Points):
         super().__init__()
         self.config, self.latent, self.classes, self.shape = config, config.latent, len(data.classes), data.shape
-        self.coins = config.latent * 4 // 5 if isinstance(data, Points) else 0
         if isinstance(data, Points):
+            self.coins = config.coins
             self.G: nn.Module = MLP(config.latent, config.hidden, data.dim, lambda: nn.LeakyReLU(0.2))
             self.D: nn.Module = MLP(data.dim, config.hidden, 1, lambda: nn.LeakyReLU(0.2))
         else:
@@ -81,13 +82,6 @@ class R3GAN(Game):
         self.middle: Tensor  # running mean of D's scores, between real and fake
         self.register_buffer("middle", torch.zeros(()))
 
-    def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """N(0, I); for points four fifths are coins, +1 or -1: G can part modes without a bridge between them."""
-        z = super().noise(n, generator)
-        if self.coins:
-            z[:, : self.coins] = z[:, : self.coins].sign()
-        return z
-
     def players(self) -> list[Player]:
         optimizer = adam(self.config.lr, self.config.beta1, self.config.beta2)
         return [
@@ -96,7 +90,7 @@ class R3GAN(Game):
         ]
 
     def discriminator_loss(self, batch: Batch) -> Loss:
-        x, fakes = batch.x.detach().requires_grad_(), self.fakes(batch).detach().requires_grad_()
+        x, fakes = batch.x.detach().requires_grad_(), self.fakes(batch).detach().float().requires_grad_()
         real, fake = self.score(x, batch.y), self.score(fakes, batch.y)
         middle = (real.mean() + fake.mean()) / 2
         return Loss(
@@ -117,7 +111,7 @@ class R3GAN(Game):
         return self.G(z, y) if self.classes else self.G(z)
 
     def score(self, x: Tensor, y: Tensor | None) -> Tensor:
-        return self.D(x, y).flatten() if self.classes else self.D(x).flatten()
+        return (self.D(x, y) if self.classes else self.D(x)).flatten().float()
 
     def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """sigma(D(x) - middle): a relativistic score means something only against others."""
