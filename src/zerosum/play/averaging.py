@@ -13,8 +13,8 @@ class Average:
 
         w_bar <- b w_bar + (1 - b) w,    b = min(decay, (1 + t) / (10 + t)) after t rounds
 
-    so that a young average follows fast (the schedule of TensorFlow's ExponentialMovingAverage). Buffers (batch-norm statistics) are copied: they are averages already.
-    Networks that sampling does not need are dropped from the copy.
+    so that a young average follows fast (the schedule of TensorFlow's ExponentialMovingAverage). Buffers (batch-norm
+    statistics) are copied: they are averages already. Networks that sampling does not need are dropped from the copy.
     """
 
     def __init__(self, game: Game, decay: float):

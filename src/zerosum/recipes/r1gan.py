@@ -83,7 +83,7 @@ class R1GAN(Game):
         return Loss(adversarial=non_saturating_generator_loss(self.score(self.fakes(batch), batch.y)))
 
     def fakes(self, batch: Batch) -> Tensor:
-        """G(z, y) with the labels of the reals; D's fakes serve G's turn too (its losses ask for one p_z, not two z)."""
+        """G(z, y) with the labels of the reals; D's fakes serve G's turn too: the losses ask for one p_z."""
         return batch.once("G(z)", lambda: self.generate(self.noise(len(batch)), batch.y), self.G)
 
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
