@@ -7,9 +7,10 @@ import statistics
 import time
 
 import torch
-from judge import keep
 
 from zerosum.data.glyphs import glyphs
+
+from judge import keep
 
 torch.set_num_threads(1)
 glyphs(1000)

@@ -1,6 +1,8 @@
 """What holds for every recipe: each line of the table is played here."""
 
 import copy
+import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,10 +10,13 @@ from torch import nn
 
 from zerosum.data.spec import Images, Points
 from zerosum.game import Batch, Game, Loss, Player, adam, check_ownership
+from zerosum.networks.blocks import Dropout
 from zerosum.play.dynamics import Mover, alternating, extragradient, simultaneous
-from zerosum.play.precision import full
+from zerosum.play.precision import bfloat16, full
 from zerosum.play.trainer import NonFinite, Trainer
 from zerosum.recipes import RECIPES
+from zerosum.recipes.dcgan import DCGAN
+from zerosum.recipes.r1gan import R1GAN
 
 SPECS = {
     "28x28x1, 10 classes": Images(1, 28, 28, tuple("0123456789")),
@@ -68,10 +73,22 @@ def test_ownership(played) -> None:
     assert len(owned) == len(set(owned)) == sum(p.requires_grad for p in game.parameters())
 
 
+# The one thing that may change in another's turn: batch norm's running statistics follow every batch that a network
+# sees. These recipes' networks have batch norm on images; nobody's have any on points.
+BATCH_NORM = {DCGAN: {"G", "D"}, R1GAN: {"G"}}
+
+
 def test_a_turn_moves_the_mover_and_nobody_else(played) -> None:
-    game, _, deal = played
+    game, spec, deal = played
+    normed = {
+        name: module for name, module in game.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)
+    }
+    may = BATCH_NORM.get(type(game), set()) if isinstance(spec, Images) else set()
+    assert {name.partition(".")[0] for name in normed} == may
+    statistics = {f"{name}.{buffer}" for name, module in normed.items() for buffer, _ in module.named_buffers()}
     for mover in [Mover(player, full(game.device)) for player in game.players()]:
         before = {name: p.detach().clone() for name, p in game.named_parameters()}
+        buffers = {name: b.clone() for name, b in game.named_buffers()}
         hand = Batch(*deal())
         mover.evaluate(hand)
         mover.step([hand])
@@ -79,6 +96,8 @@ def test_a_turn_moves_the_mover_and_nobody_else(played) -> None:
         moved = {name for name, p in game.named_parameters() if not torch.equal(p, before[name])}
         assert moved, f"{mover.player.name} did not move"
         assert all(id(dict(game.named_parameters())[name]) in mine for name in moved)
+        changed = {name for name, b in game.named_buffers() if not torch.equal(b, buffers[name])}
+        assert changed <= statistics, f"in the turn of {mover.player.name}"
 
 
 def test_gradients_are_those_of_freezing_the_opponents(played) -> None:
@@ -135,6 +154,36 @@ def test_a_sample_does_not_depend_on_its_neighbours(played) -> None:
     torch.testing.assert_close(together[2:3], alone, rtol=1e-4, atol=1e-5)
 
 
+def check_resume(trainer, rounds: int = 4, cut: int = 2) -> None:
+    """`rounds` in a row equal those of a fresh trainer that is loaded with the state after `cut`, bit for bit."""
+    straight = trainer()
+    torch.manual_seed(7)
+    for _ in range(rounds):
+        straight.round()
+    rows = straight.collect()
+
+    first, dealt = trainer(), []
+    deal = first._deal
+    first._deal = lambda: dealt.append(1) or deal()
+    torch.manual_seed(7)
+    for _ in range(cut):
+        first.round()
+    head = first.collect()
+    state = copy.deepcopy(first.state_dict())
+    resumed = trainer()
+    for _ in dealt:
+        resumed.deal()  # the dealer of a run keeps its own place
+    torch.manual_seed(99)
+    resumed.load_state_dict(state)
+    for _ in range(rounds - cut):
+        resumed.round()
+    assert head + resumed.collect() == rows
+    for key, value in straight.game.state_dict().items():
+        assert torch.equal(value, resumed.game.state_dict()[key]), key
+    for key, value in straight.average.game.state_dict().items():
+        assert torch.equal(value, resumed.average.game.state_dict()[key]), key
+
+
 def test_a_seed_fixes_the_first_round_and_resume_is_exact(played) -> None:
     game, spec, _ = played
     name = next(n for n, r in RECIPES.items() if type(game) is r.game)
@@ -143,30 +192,60 @@ def test_a_seed_fixes_the_first_round_and_resume_is_exact(played) -> None:
         fresh = build(name, spec)
         return Trainer(fresh, dealer(fresh, spec))
 
-    straight = trainer()
-    torch.manual_seed(7)
-    for _ in range(4):
-        straight.round()
-    rows = straight.collect()
+    check_resume(trainer)
 
-    first = trainer()
-    torch.manual_seed(7)
+
+@pytest.mark.parametrize("turns", [{"steps": 3}, {"every": 2}, {"steps": 3, "every": 2}], ids=str)
+@pytest.mark.parametrize("name", ["gan", "r3gan"])
+def test_resume_is_exact_whoever_plays_how_often(name: str, turns) -> None:
+    """Cut after an odd number of rounds, where D rests next."""
+    spec = Points(2)
+
+    def trainer():
+        game = build(name, spec)
+        players = game.players
+        game.players = lambda: [replace(player, **turns) if player.name == "D" else player for player in players()]
+        return Trainer(game, dealer(game, spec))
+
+    played = trainer()
     for _ in range(2):
-        first.round()
-    head = first.collect()
-    state = copy.deepcopy(first.state_dict())
-    resumed = trainer()
+        played.round()
+    assert [any(name.startswith("D.") for name in row) for _, row in played.collect()] == [True, "every" not in turns]
+    check_resume(trainer, rounds=6, cut=3)
+
+
+def test_resume_is_exact_with_dropout() -> None:
+    spec = Images(1, 16, 16)
+
+    def trainer():
+        torch.manual_seed(0)
+        config = RECIPES["dcgan"].config(width=4, latent=5, dropout=0.3)
+        game = RECIPES["dcgan"].game(config, spec)
+        assert any(isinstance(module, Dropout) for module in game.D.modules())
+        return Trainer(game, dealer(game, spec))
+
+    check_resume(trainer)
+
+
+def test_bfloat16_rounds_are_finite_and_keep_what_is_wide(played) -> None:
+    """Networks run in bfloat16; readings are float32 or wider, and parameters and statistics stay float32."""
+    game, _, deal = played
+    trainer, seen = Trainer(game, deal, precision=bfloat16), set()
+    for module in game.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            module.register_forward_hook(lambda module, given, made: seen.add(made.dtype))
     for _ in range(2):
-        resumed.deal()  # the dealer of a run keeps its own place
-    torch.manual_seed(99)
-    resumed.load_state_dict(state)
-    for _ in range(2):
-        resumed.round()
-    assert head + resumed.collect() == rows
-    for key, value in straight.game.state_dict().items():
-        assert torch.equal(value, resumed.game.state_dict()[key]), key
-    for key, value in straight.average.game.state_dict().items():
-        assert torch.equal(value, resumed.average.game.state_dict()[key]), key
+        trainer.round()
+    assert seen == {torch.bfloat16}
+    assert {value.dtype for _, readings in trainer._unread for value in readings.values()} <= {
+        torch.float32,
+        torch.float64,
+    }
+    for _, row in trainer.collect():
+        assert {name.partition(".")[0] for name in row} == {"D", "G"}
+        assert all(map(math.isfinite, row.values()))
+    for name, value in (*game.state_dict().items(), *trainer.average.game.state_dict().items()):
+        assert value.dtype == (torch.int64 if name.endswith("num_batches_tracked") else torch.float32), name
 
 
 def test_the_average_is_of_the_same_class_and_holds_what_ships(played) -> None:
@@ -270,6 +349,24 @@ def test_what_a_hand_keeps_is_forgotten_when_its_network_moves() -> None:
     assert made == ["fake", "score", "score", "fake"]
 
 
+def test_a_network_moves_with_its_parts_and_its_whole() -> None:
+    parts = nn.ModuleDict({"G": nn.Sequential(nn.Linear(1, 1)), "D": nn.Linear(1, 1)})
+    hand, made = Batch(torch.ones(2, 1)), []
+
+    def kept() -> list[str]:
+        made.clear()
+        for name, network in {"G": parts["G"], "D": parts["D"], "both": parts}.items():
+            hand.once(name, lambda name=name: made.append(name), network)
+        return [name for name in ("G", "D", "both") if name not in made]
+
+    assert kept() == []
+    assert kept() == ["G", "D", "both"]
+    hand.forget([parts])
+    assert kept() == [], "what came from a child goes when its container moves"
+    hand.forget([parts["G"][0]])
+    assert kept() == ["D"], "what came from a container goes when a child moves"
+
+
 def test_sharing_fakes_between_turns_changes_nothing() -> None:
     """dcgan plays G's turn on the fakes of D's: the same as making them again from the same z."""
     spec = Images(1, 16, 16)
@@ -320,6 +417,17 @@ def test_a_player_must_move(bad) -> None:
 def test_a_loss_needs_a_term() -> None:
     with pytest.raises(ValueError, match="no term"):
         Loss()
+
+
+def test_what_is_watched_needs_a_name_of_its_own() -> None:
+    loss = Loss(adversarial=torch.tensor(1.0))
+    with pytest.raises(ValueError, match="adversarial is a term"):
+        loss.read(D_x=torch.tensor(2.0), adversarial=torch.tensor(3.0))
+    assert loss.readings() == {"adversarial": torch.tensor(1.0)}
+    weight = torch.ones((), requires_grad=True)
+    watched = loss.read(D_x=2 * weight)
+    assert watched.total == 1
+    assert not watched.readings()["D_x"].requires_grad
 
 
 def test_the_first_value_that_is_no_number_is_named() -> None:

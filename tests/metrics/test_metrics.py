@@ -32,6 +32,15 @@ def test_frechet_survives_fewer_points_than_features() -> None:
     assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-6)
 
 
+@pytest.mark.parametrize(("rows", "value"), [(1, 0.0), (0, 0.0), (4, math.nan), (4, -math.inf)])
+def test_frechet_of_what_has_no_moments_is_refused(rows, value) -> None:
+    good, bad = torch.randn(5, 3), torch.zeros(rows, 3)
+    bad[-1:, 1] = value
+    for pair in ((bad, good), (good, bad)):
+        with pytest.raises(ValueError, match="needs 2 rows and more of finite numbers"):
+            frechet_distance(*pair)
+
+
 def test_perfect_samples_of_a_ring() -> None:
     """The ceiling 1 - e^-4.5 = 98.89 %, the floor (K - 1) / 2n, and spread 1."""
     chance = torch.Generator().manual_seed(0)

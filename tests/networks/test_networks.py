@@ -148,3 +148,41 @@ def test_crop_takes_the_middle_and_mlp_flattens() -> None:
 def test_unequal_widths_and_strides_are_refused() -> None:
     with pytest.raises(ValueError, match="2 widths but 1 strides"):
         Generator(5, (1, 16, 16), (8, 4), (2,))
+
+
+def test_dropout_of_nearly_everything() -> None:
+    """Above 1 - 2^-17 the threshold must not wrap round to keep everything."""
+    torch.manual_seed(0)
+    for p in (1 - 1e-6, 1 - 1e-9):
+        assert int(Dropout(p)(torch.ones(100_000)).count_nonzero()) < 20
+    assert int(Dropout(1e-9)(torch.ones(100_000)).count_nonzero()) > 99_980
+
+
+@pytest.mark.parametrize(("kernel", "strides"), [(4, (1, 2)), (2, (2, 3)), (3, (4, 2))])
+def test_kernels_that_cannot_grow_a_picture_are_refused(kernel, strides) -> None:
+    with pytest.raises(ValueError, match=f"kernel {kernel} cannot grow a picture by stride"):
+        Generator(5, (1, 16, 16), (8, 4), strides, kernel=kernel)
+
+
+@pytest.mark.parametrize("kernel", [3, 4, 5, 6])
+def test_every_stride_grows_exactly(kernel) -> None:
+    """Before the crop, which would hide a size that is off."""
+    for strides in [(3, 3), (3, 2)] + [(1, 3)] * (kernel % 2):
+        growth = strides[0] * strides[1]
+        net = Generator(5, (1, 2 * growth, 3 * growth), (4, 4), strides, kernel=kernel)
+        assert isinstance(net[-2], Crop)
+        assert nn.Sequential(*list(net)[:-2])(torch.randn(2, 5)).shape == (2, 1, 2 * growth, 3 * growth)
+
+
+def test_too_many_halvings_are_refused() -> None:
+    assert Discriminator((1, 8, 8), (4, 4, 4), kernel=4)(torch.randn(2, 1, 8, 8)).shape == (2,)
+    with pytest.raises(ValueError, match="4 halvings leave nothing of 8x8"):
+        Discriminator((1, 8, 8), (4, 4, 4, 4), kernel=4)
+
+
+def test_channels_that_do_not_split_into_groups_are_refused() -> None:
+    assert r3.ResidualBlock(8, 2, 4, depth=1).mix.groups == 4
+    with pytest.raises(ValueError, match="7 channels inside a block do not split into groups of 3"):
+        r3.ResidualBlock(7, 1, 3, depth=1)
+    with pytest.raises(ValueError, match="14 channels"):
+        r3.ResidualBlock(7, 2, 4, depth=1)

@@ -75,3 +75,11 @@ def test_scores_made_before_x_takes_gradients_are_refused() -> None:
     x = torch.randn(3, 2)
     with pytest.raises(ValueError, match="requires_grad_"):
         squared_slope(x.sum(1), x)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_narrow_examples_are_refused(dtype) -> None:
+    x = torch.randn(3, 2).to(dtype).requires_grad_()
+    for penalty in (squared_slope, zero_centred_penalty, wgan_gp_penalty):
+        with pytest.raises(ValueError, match=rf"x is {dtype}: score x.float\(\)"):
+            penalty(x.float().sum(1), x)

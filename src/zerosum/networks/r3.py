@@ -30,7 +30,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         inner = channels * expansion
         groups = max(1, inner // group)
-        if inner % groups:
+        if inner > group and inner % group:
             raise ValueError(
                 f"{inner} channels inside a block do not split into groups of {group}: change widths or group"
             )
