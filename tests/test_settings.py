@@ -33,6 +33,20 @@ def test_what_is_no_span_is_told(text):
         Span.parse(text)
 
 
+def test_points_have_a_usual_preset_of_their_own() -> None:
+    points, pictures = resolve("r1gan", overrides={"source": "ring"}), resolve("r1gan")
+    assert (points.play.batch, points.game.gamma, points.play.cooldown) == (256, 0.1, 1.0)
+    assert (pictures.play.batch, pictures.game.gamma, pictures.play.cooldown) == (64, 1.0, 0.5)
+    assert resolve("r1gan", "points").data.source == "ring"
+    assert resolve("r1gan", "default", {"source": "ring"}).play.batch == 64
+    assert resolve("gan", overrides={"source": "ring"}).play.batch == 64
+
+
+@pytest.mark.parametrize(("given", "size"), [("128x256", (128, 256)), ("32,64", (32, 64)), (32, 32), ([8, 9], (8, 9))])
+def test_a_size_is_taken_as_it_is_printed(given, size) -> None:
+    assert resolve("dcgan", overrides={"size": given}).data.size == size
+
+
 def test_a_share_counts_spans():
     assert Span(5, "%").share({"%": 20.0}) == 4
     assert Span(1000, "images").share({"images": 250}) == 0.25

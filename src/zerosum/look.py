@@ -21,9 +21,10 @@ class Look:
     def __init__(self, trainer: Trainer, dataset: Dataset, tiles: int, seed: int):
         self.trainer, self.dataset = trainer, dataset
         classes = trainer.game.classes
-        self.columns = classes if 1 < classes <= 20 else None
-        if self.columns is not None:
-            tiles = max(1, tiles // classes) * classes
+        self.columns = None
+        if 1 < classes <= 20:  # a column a class, or several, so that the sheet is about square
+            self.columns = classes * max(1, round(tiles**0.5 / classes))
+            tiles = max(1, tiles // self.columns) * self.columns
         tiles = tiles if isinstance(dataset.spec, Images) else POINTS
         self.y = torch.arange(tiles) % classes if classes else None
         self.z = trainer.game.noise(tiles, torch.Generator().manual_seed(seed))

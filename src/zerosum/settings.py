@@ -7,47 +7,20 @@ import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from zerosum.span import Span
+
 if TYPE_CHECKING:
     from zerosum.recipes import Recipe
-
-UNITS = ("rounds", "images", "kimg", "epochs", "seconds", "minutes", "%")
 
 
 class SettingsError(ValueError):
     """A setting that cannot be: what was got, what was expected, what to do."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """A length of play: '500 rounds', '20 kimg', '1 epoch', '3 minutes', or '5 %' of the whole."""
-
-    amount: float
-    unit: str
-
-    @classmethod
-    def parse(cls, text: str) -> Span:
-        """Raises ValueError where the text is not a positive number and a unit."""
-        match = re.fullmatch(r"([\d.e+-]+)\s*([a-z%]*)", str(text).strip())
-        number, unit = match.groups() if match else ("", "")
-        unit = unit if unit in UNITS else f"{unit}s"  # 1 epoch
-        try:
-            amount = float(number)
-        except ValueError:
-            amount = 0.0
-        if not 0 < amount < float("inf") or unit not in UNITS:
-            raise ValueError(f"expected a number above 0 and a unit ({', '.join(UNITS)}), such as '500 rounds'")
-        return cls(amount, unit)
-
-    def share(self, progress: Mapping[str, float]) -> float:
-        """How many such spans have passed: progress counts each unit since the start."""
-        return progress[self.unit] / self.amount
 
 
 class Data(BaseModel, frozen=True, extra="forbid"):
@@ -57,7 +30,14 @@ class Data(BaseModel, frozen=True, extra="forbid"):
     size: int | tuple[int, int] | None = Field(None, description="side, or height and width, to fit pictures to")
     channels: Literal[1, 3, 4] | None = Field(None, description="1 gray, 3 colour, 4 colour and alpha; none: as found")
     labels: str | None = Field(None, description="a file of labels, where folders do not tell them")
-    limit: int | None = Field(None, ge=1, description="use only the first so many examples")
+    limit: int | None = Field(None, ge=1, description="use at most so many examples")
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _as_printed(cls, size: Any) -> Any:
+        """'128x256' and '128,256' are sizes too."""
+        parts = re.split(r"[x,]", size) if isinstance(size, str) else []
+        return [int(part) for part in parts] if len(parts) == 2 and all(p.strip().isdigit() for p in parts) else size
 
 
 class Play(BaseModel, frozen=True, extra="forbid"):
@@ -120,6 +100,8 @@ def resolve(
 ) -> Settings:
     """The defaults, changed by a config file's content `base`, by a preset, by overrides; each wins over the last.
 
+    Where no preset is named, a recipe may have a usual one, for pictures or for points.
+
     Keys are bare (`lr`) or dotted (`game.lr`). Raises SettingsError for what is unknown or out of range.
     """
     from zerosum.recipes import DEFAULT
@@ -133,8 +115,8 @@ def resolve(
         known = ", ".join(chosen.presets) or "none"
         raise SettingsError(f"{name} has no preset '{preset}'. {near(preset, chosen.presets)}It has: {known}")
     values: dict[str, dict[str, Any]] = {section: {} for section in sections}
-    if preset is None and not base and "default" in chosen.presets:
-        preset = "default"
+    if preset is None and not base:
+        preset = _usual(chosen, (overrides or {}).get("source"))
     for changes in (_flat(base, sections), chosen.presets[preset] if preset else {}, overrides or {}):
         for key, value in changes.items():
             section, field = _find(str(key), sections, name)
@@ -156,6 +138,14 @@ def _flat(base: Mapping[str, Any], sections: Mapping[str, Any]) -> dict[str, Any
             raise SettingsError(f"section '{section}' of the config is {part!r}: expected lines of 'key: value'")
         flat |= {f"{section}.{key}": value for key, value in (part or {}).items()}
     return flat
+
+
+def _usual(recipe: Recipe, source: Any) -> str | None:
+    """The preset that is meant where none is named: `points` for an embedded set of points, else `default`."""
+    from zerosum.data.toy import TOYS
+
+    wanted = "points" if source in TOYS and "points" in recipe.presets else "default"
+    return wanted if wanted in recipe.presets else None
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -36,5 +36,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     >>> did_you_mean("xyz", ["mnist", "glyphs"])
     ''
     """
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    spelt = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), spelt, n=1)
+    return f" Did you mean '{spelt[near[0]]}'?" if near else ""

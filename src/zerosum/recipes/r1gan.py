@@ -37,6 +37,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
 PRESETS: dict[str, dict[str, object]] = {
     "default": {"cooldown": 0.5},
     "points": {
+        "source": "ring",
         "latent": 20,
         "gamma": 0.1,
         "lr": 2e-3,

@@ -1,0 +1,35 @@
+"""Lengths of play, as people write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+UNITS = ("rounds", "images", "kimg", "epochs", "seconds", "minutes", "%")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A length of play: '500 rounds', '20 kimg', '1 epoch', '3 minutes', or '5 %' of the whole."""
+
+    amount: float
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> Span:
+        """Raises ValueError where the text is not a positive number and a unit."""
+        match = re.fullmatch(r"([\d.e+-]+)\s*([a-z%]*)", str(text).strip())
+        number, unit = match.groups() if match else ("", "")
+        unit = unit if unit in UNITS else f"{unit}s"  # 1 epoch
+        try:
+            amount = float(number)
+        except ValueError:
+            amount = 0.0
+        if not 0 < amount < float("inf") or unit not in UNITS:
+            raise ValueError(f"expected a number above 0 and a unit ({', '.join(UNITS)}), such as '500 rounds'")
+        return cls(amount, unit)
+
+    def share(self, progress: Mapping[str, float]) -> float:
+        """How many such spans have passed: progress counts each unit since the start."""
+        return progress[self.unit] / self.amount
