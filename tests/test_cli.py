@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -10,20 +11,25 @@ import resource
 import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import yaml
 from PIL import Image
+from rich.console import Console
+from safetensors import SafetensorError
 from typer.testing import CliRunner
 
 import zerosum
-from zerosum import settings
+from zerosum import cli, progress, settings
 from zerosum.cli import app
+from zerosum.play import checkpoint
 from zerosum.recipes import DEFAULT, RECIPES
 
 ZEROSUM = [sys.executable, "-m", "zerosum.cli"]
@@ -101,6 +107,89 @@ def test_options_reach_the_settings(tmp_path, monkeypatch):
     assert (config["play"]["seed"], config["game"]["generator_loss"]) == (7, "minimax")
     assert zs("train", "gan", "--data", "ring", "--rounds", 1, *TINY[2:]).exit_code == 0
     assert sorted(p.name for p in Path("runs").iterdir()) == ["0001-ring-gan", "0002-ring-gan"]
+
+
+def test_one_is_one(tmp_path):
+    assert cli._length(1, None, None) == {"length": "1 round"}
+    assert cli._length(None, None, 1) == {"length": "1 minute"}
+    assert cli._length(None, 1, None) == {"length": "1 kimg"}
+    printed = zs("train", "gan", "--rounds", 1, "--out", tmp_path / "run", *TINY[2:], "--set", "limit=1").stdout
+    assert "glyphs · 1 example · " in printed
+    assert " Play      1 round · " in printed
+    assert "round 1 · 100 % · " in printed
+    assert "Done      1 round, 8 examples in " in printed
+    assert "has played 1 round and" in refused("resume", tmp_path / "run")
+    assert " 1 sample, " in zs("sample", tmp_path / "run", "-n", 1, "--out", tmp_path / "s.png").stdout
+
+
+def test_before_a_run_plays_ctrl_c_just_ends_it():
+    """A KeyboardInterrupt in the midst of imports may be lost, or leave them half done."""
+    code = "import signal; from zerosum import cli; cli.app = lambda: signal.raise_signal(signal.SIGINT); cli.main()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (-signal.SIGINT, "")
+
+
+class Clock:
+    """A time that goes by as told, for a display of a run that has just begun."""
+
+    def __init__(self, monkeypatch, terminal: bool):
+        self.now, self.out = 1000.0, io.StringIO()
+        monkeypatch.setattr(progress.time, "monotonic", lambda: self.now)
+        self.console = Console(file=self.out, force_terminal=terminal, width=100)
+        self.session = SimpleNamespace(deck=SimpleNamespace(images=0), seconds=0.0)
+
+    def play(self, show, seconds: int, row: dict[str, float] | None = None) -> str:
+        """A round each second; what is shown of it."""
+        for _ in range(seconds):
+            self.now += 1
+            n = self.now - 1000
+            show(row or {}, {"rounds": n, "images": 64 * n, "seconds": n, "%": n})
+        return self.out.getvalue()
+
+
+def test_a_slow_run_is_told_before_its_first_reading(monkeypatch):
+    clock = Clock(monkeypatch, terminal=False)
+    with progress.display(clock.console, clock.session) as show:
+        assert clock.play(show, 9) == ""
+        assert clock.play(show, 16).splitlines() == [
+            "round 10 · 10 % · 64/s · 1:30 left",
+            "round 20 · 20 % · 64/s · 1:20 left",
+        ]
+        assert clock.play(show, 1, {"D.a": 2.0}).splitlines()[2:] == ["round 26 · 26 % · 64/s · 1:14 left · D a 2"]
+        assert clock.play(show, 4, {"D.a": 2.0}).count("D a 2") == 1
+        assert clock.play(show, 1, {"D.a": 2.0}).count("D a 2") == 2
+
+
+def test_the_live_bar_goes_on_before_and_between_readings(monkeypatch):
+    clock = Clock(monkeypatch, terminal=True)
+    told: list[str] = []
+    monkeypatch.setattr(progress.Progress, "update", lambda bar, task, **new: told.append(new.get("description", "")))
+    with progress.display(clock.console, clock.session) as show:
+        for row in ({}, {"D.a": 2.0}, {}):
+            clock.play(show, 1, row)
+        show({}, {"rounds": 3, "images": 192, "seconds": 3.0, "%": 3.0})  # at once: the bar alone
+    assert [line for line in told if line] == [
+        "round 1 · 1 % · 64/s · 1:39 left",
+        "round 2 · 2 % · 64/s · 1:38 left\nD a 2",
+        "round 3 · 3 % · 64/s · 1:37 left\nD a 2",
+    ]
+
+
+def test_a_disk_that_fills_is_one_line_and_the_last_checkpoint_stays(tmp_path, monkeypatch):
+    real, out = checkpoint.save_file, tmp_path / "run"
+
+    def fills(tensors, part, **more):
+        if "00000003" in part.name:
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+        real(tensors, part, **more)
+
+    monkeypatch.setattr(checkpoint, "save_file", fills)
+    words = ["train", "gan", "--rounds", 9, "--out", out, "--set", "checkpoints=1 round", *TINY[2:]]
+    assert "00000003.safetensors cannot be written (I/O error: No space left" in refused(*words, code=1)
+    assert sorted(p.name for p in (out / "checkpoints").iterdir()) == ["00000001.safetensors", "00000002.safetensors"]
+    assert json.loads((out / "about.json").read_text())["ended"].startswith("failed: ")
+    monkeypatch.undo()
+    assert zs("resume", out).exit_code == 0
 
 
 def test_large_lengths_are_kept_to_the_last_round():
@@ -213,6 +302,9 @@ def test_training_mistakes_are_one_line(tmp_path, monkeypatch):
         (["--data", "glyps"], "Did you mean 'glyphs'?"),
         (["--data", "empty"], "'empty' holds nothing"),
         (["--data", "notes"], "no pictures, such as 'a.txt'"),
+        (["./empty"], "Did you mean --data ./empty?"),
+        (["ring"], "Did you mean --data ring?"),
+        (["lr=0.01"], "use --set lr=0.01"),
         (["r3gam"], "Did you mean 'r3gan'?"),
         (["gan", "--preset", "papr"], "Did you mean 'paper'?"),
         (["--set", "bach=3"], "Did you mean 'play.batch'?"),
@@ -235,6 +327,7 @@ def test_training_mistakes_are_one_line(tmp_path, monkeypatch):
     ]:
         line = refused("train", *words)
         assert told in line, (words, line)
+        assert "[Errno" not in line
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.yaml", "empty", "notes", "odd.yaml"]
     assert [p.name for p in (tmp_path / "notes").iterdir()] == ["a.txt"]
     assert zs("train", "--rouns", 3).exit_code == 2

@@ -78,7 +78,7 @@ def test_resumed_equals_straight(recipe, changes, small, same_run, tmp_path, mon
     torch.rand(7)
     resumed = zerosum.resume(tmp_path / "cut")
     same_run(straight, resumed)
-    assert len((straight / "readings.jsonl").read_text().splitlines()) == 2
+    assert len((straight / "readings.jsonl").read_text().splitlines()) == 3
     weights = checkpoint.load(resumed / "checkpoints" / "00000004.safetensors")["trainer"]["game"]
     ends = checkpoint.load(resumed / "checkpoints" / "00000008.safetensors")["trainer"]["game"]
     assert any(not torch.equal(weights[name], ends[name]) for name in weights)  # something was played
@@ -168,6 +168,30 @@ def test_ctrl_c_saves_and_says_how_to_go_on(same_run, tmp_path):
     zerosum.resume(out, f"{about['rounds'] + 20} rounds")
     straight = zerosum.train("gan", "ring", out=tmp_path / "s", **GAN, length=f"{about['rounds'] + 20} rounds")
     same_run(straight, out)
+
+
+def test_a_closed_terminal_saves_and_stops(tmp_path):
+    out = tmp_path / "run"
+    process = command("train", "gan", "--data", "ring", "--rounds", 10**6, "--out", out)
+    wait_for(lambda: (out / "readings.jsonl").is_file(), process)
+    process.send_signal(signal.SIGHUP)
+    wait_for(lambda: list((out / "checkpoints").glob("0*.safetensors")), process)
+    process.send_signal(signal.SIGHUP)  # the system tells it, and so does the shell
+    _, trouble = process.communicate()
+    assert (process.returncode, trouble) == (130, "")
+    assert json.loads((out / "about.json").read_text())["ended"] == "stopped"
+
+
+def test_a_reader_that_leaves_does_not_end_the_run(tmp_path):
+    out = tmp_path / "run"
+    process = command("train", "gan", "--data", "ring", "--rounds", 300, "--out", out)
+    assert process.stdout.readline()
+    process.stdout.close()
+    trouble = process.stderr.read()
+    assert (process.wait(), trouble) == (0, "")
+    process.stderr.close()
+    about = json.loads((out / "about.json").read_text())
+    assert (about["ended"], about["rounds"]) == ("finished", 300)
 
 
 def test_a_second_ctrl_c_quits_at_once(tmp_path):

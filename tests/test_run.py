@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,8 +51,9 @@ def test_the_folder_holds_everything(small, tmp_path):
     held = {path.name for path in folder.iterdir()}
     assert held == {
         *("config.yaml", "about.json", "grids", "judged", "frames", "film.webp", "curves.png"),
-        *("checkpoints", "model.safetensors"),
-    }  # no readings: no interval of 50 rounds was whole
+        *("checkpoints", "model.safetensors", "readings.jsonl"),
+    }
+    assert [row["round"] for row in rows(folder)] == [4]  # no interval of 50 rounds was whole
     for pictured in ("grids", "judged"):
         assert sorted(p.name for p in (folder / pictured).iterdir()) == [f"{r:08d}.png" for r in (0, 2, 4)]
     with Image.open(folder / "film.webp") as film:
@@ -60,6 +63,32 @@ def test_the_folder_holds_everything(small, tmp_path):
     assert facts["data"]["examples"] == 30
     assert len(facts["data"]["fingerprint"]) == 64
     assert facts["parameters"]["G"] > 0
+    modes = {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.suffix in (".safetensors", ".yaml")}
+    (tmp_path / "any").touch()
+    assert modes == {(tmp_path / "any").stat().st_mode & 0o777}
+
+
+def test_the_last_row_of_a_part_of_an_interval_goes_when_the_run_goes_on(settings, tmp_path):
+    folder = zerosum.train("gan", out=tmp_path / "run", **settings | {"readings": "3 rounds"})
+    each = rows(zerosum.train("gan", out=tmp_path / "each", **settings | {"readings": "1 round"}))
+    assert [row["round"] for row in rows(folder)] == [3, 4]
+    assert rows(folder)[1]["D.adversarial"] == each[3]["D.adversarial"]
+    zerosum.resume(folder, "5 rounds")
+    assert [row["round"] for row in rows(folder)] == [3, 5]
+    zerosum.resume(folder, "7 rounds")
+    assert [row["round"] for row in rows(folder)] == [3, 6, 7]
+    resumes = about(folder)["resumes"]
+    assert [(once["round"], once["length"]) for once in resumes] == [(4, "5 rounds"), (5, "7 rounds")]
+    assert all(once["when"] >= about(folder)["started"] for once in resumes)
+
+
+def test_what_draws_is_imported_before_anything_is_played(tmp_path):
+    code = """
+import sys, zerosum, zerosum.session
+zerosum.session.Session.look = lambda self: sys.exit("matplotlib.figure" not in sys.modules)
+zerosum.train("gan", limit=20, batch=4, out=sys.argv[1])
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], check=True)
 
 
 def test_a_line_of_readings_is_the_mean_of_its_interval(settings, tmp_path):

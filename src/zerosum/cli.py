@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -16,8 +21,33 @@ if TYPE_CHECKING:
     from zerosum.run import Session
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
-console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-errors = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, stderr=True)
+
+
+class _Stream:
+    """Python's stdout or stderr as it is now; where nobody reads it any more, what is written is lost, and no error."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __getattr__(self, what: str) -> Any:
+        if what == "rich_proxied_file":  # else rich would go round this
+            raise AttributeError
+        there = getattr(sys, self._name)
+        found = getattr(getattr(there, "rich_proxied_file", there), what)
+        return partial(self._unless_closed, found) if what in ("write", "flush") else found
+
+    def _unless_closed(self, do: Callable[..., Any], *values: str) -> Any:
+        try:
+            return do(*values)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+
+
+def _console(name: str) -> Console:
+    return Console(file=cast(IO[str], _Stream(name)), highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+console, errors = _console("stdout"), _console("stderr")
 INTERRUPTED = 130  # as a shell says of Ctrl-C
 
 Assignments = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change any setting.")]
@@ -62,6 +92,7 @@ def train(
     with _one_line_errors(debug):
         from zerosum import progress, run, settings
 
+        run.check_recipe(recipe)
         overrides = settings.parse_assignments(assignments or [])
         overrides |= {"source": data} if data is not None else {}
         overrides |= {"seed": seed} if seed is not None else {}
@@ -106,11 +137,11 @@ def sample(
 ) -> None:
     """Draw samples from a trained model."""
     with _one_line_errors(debug):
-        from zerosum import model, samples
+        from zerosum import model, progress, samples
 
         written = samples.write(model.load(folder), n, label=label, seed=seed, out=out, scored=scores)
         taken = f" ({out} was there already)" if written != out else ""
-        console.print(f" {n:,} samples, seed {seed}: {written}{taken}")
+        console.print(f" {progress.count(n, 'sample')}, seed {seed}: {written}{taken}")
 
 
 @app.command()
@@ -147,7 +178,9 @@ def config(
 
 
 def main() -> None:
-    """The command `zerosum`."""
+    """The command `zerosum`. Ctrl-C just ends it, since imports may lose a KeyboardInterrupt; a run sees to its own."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     app()
 
 
@@ -158,7 +191,11 @@ def _say(lines: Iterator[str] | list[str]) -> None:
 
 def _length(rounds: int | None, kimg: float | None, minutes: float | None) -> dict[str, str]:
     given = {"rounds": rounds, "kimg": kimg, "minutes": minutes}
-    chosen = [f"{value:.15g} {unit}" for unit, value in given.items() if value is not None]
+    chosen = [
+        f"{value:.15g} {unit.removesuffix('s') if value == 1 else unit}"
+        for unit, value in given.items()
+        if value is not None
+    ]
     if len(chosen) > 1:
         raise ValueError(f"a run has one length, got {' and '.join(chosen)}: give one of --rounds, --kimg, --minutes")
     return {"length": chosen[0]} if chosen else {}
@@ -168,6 +205,8 @@ def _play(session: Session, gif: bool) -> None:
     """Play with a progress display, and say what comes next."""
     from zerosum import progress, run
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C, too, gives the cursor back
     try:
         with progress.display(console, session) as show:
             ended = run.conduct(session, show)
@@ -191,9 +230,10 @@ def _one_line_errors(debug: bool) -> Iterator[None]:
             raise
         raise typer.Exit(INTERRUPTED) from None
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
-        if debug or isinstance(error, BrokenPipeError) or not (code := _exit_code(error)):
+        if debug or not (code := _exit_code(error)):
             raise
-        errors.print(f"Error: {' '.join(str(error).split())}")
+        told = re.sub(r"\[Errno -?\d+\] ", "", " ".join(str(error).split()))
+        errors.print(f"Error: {told}")
         raise typer.Exit(code) from None
 
 

@@ -104,8 +104,8 @@ class Folder:
 
     def sweep(self) -> None:
         """Remove the unfinished files that a kill left behind."""
-        for ending in ("part", "unfinished"):
-            for left in self.path.rglob(f".*.{ending}"):
+        for pattern in (".*.part", ".*.unfinished", ".tmp*"):  # the last are safetensors' own
+            for left in self.path.rglob(pattern):
                 left.unlink(missing_ok=True)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zerosum.settings import Settings
 
 Row = dict[str, float]
-QUIET_SECONDS = 5.0
+QUIET_SECONDS, SILENT_SECONDS, LIVE_SECONDS = 5.0, 10.0, 1.0  # between rows; without any; of the live bar
 
 
 def introduction(session: Session, preset: str | None = None) -> list[str]:
@@ -28,7 +28,7 @@ def introduction(session: Session, preset: str | None = None) -> list[str]:
 
     dataset, play, name = session.dataset, session.settings.play, session.settings.recipe
     spec = dataset.spec
-    found = [dataset.name, f"{len(dataset):,} examples"]
+    found = [dataset.name, count(len(dataset), "example")]
     if len(spec.shape) == 3:
         channels, height, width = spec.shape
         found.append(f"{height}x{width} {({1: 'gray', 3: 'colour', 4: 'colour and alpha'})[channels]}")
@@ -36,7 +36,7 @@ def introduction(session: Session, preset: str | None = None) -> list[str]:
         found.append(f"{spec.size}-d points")
     if spec.classes:
         used = "labels are used" if session.game.classes else "labels are not used by this recipe"
-        found.append(f"{len(spec.classes)} classes ({used})")
+        found.append(f"{count(len(spec.classes), 'class', 'classes')} ({used})")
     sizes = [f"{part} {sum(p.numel() for p in net.parameters()):,}" for part, net in session.game.named_children()]
     chosen = f"{name} --preset {preset}" if preset else name
     played = [play.length, f"batch {play.batch}", play.dynamics, play.precision]
@@ -57,7 +57,7 @@ def closing(session: Session, gif: bool = False) -> list[str]:
     made = [str(grid), folder.film.name, *([folder.film.with_suffix(".gif").name] if gif else []), folder.curves.name]
     made += [f"{folder.judged.name}/"] if folder.judged.is_dir() else []
     lines = [
-        f" Done      {rounds:,} rounds, {session.deck.images:,} examples in {duration(session.seconds)}",
+        f" Done      {count(rounds, 'round')}, {count(session.deck.images, 'example')} in {duration(session.seconds)}",
         f"   pictures  {' · '.join(made)}",
         f"   next      zerosum sample {path} -n 64",
     ]
@@ -101,14 +101,14 @@ def failed(session: Session, error: Exception) -> str:
 
 def line(row: Mapping[str, float], progress: Mapping[str, float], speed: float) -> str:
     """round 1,200 · 38 % · 1,450/s · 1:52 left · D adversarial 1.02 r1 .08 · G adversarial .81 · D(x) .62 ..."""
-    return " · ".join(_whereabouts(row, progress, speed) + _readings(row))
+    return " · ".join(_whereabouts(progress, speed) + _readings(row))
 
 
-def _whereabouts(row: Mapping[str, float], progress: Mapping[str, float], speed: float) -> list[str]:
+def _whereabouts(progress: Mapping[str, float], speed: float) -> list[str]:
     """How far, how fast (examples a second), how long still."""
     left = progress["seconds"] * (100 / progress["%"] - 1) if progress["%"] else 0.0
     share = min(progress["%"], 100)
-    return [f"round {int(row['round']):,}", f"{share:.0f} %", f"{speed:,.0f}/s", f"{clock(max(left, 0))} left"]
+    return [f"round {int(progress['rounds']):,}", f"{share:.0f} %", f"{speed:,.0f}/s", f"{clock(max(left, 0))} left"]
 
 
 def _readings(row: Mapping[str, float]) -> list[str]:
@@ -121,6 +121,14 @@ def _readings(row: Mapping[str, float]) -> list[str]:
     beliefs = {name.partition(".")[2]: value for name, value in row.items()}
     shown = [f"{label} {beliefs[key]:.2f}" for key, label in (("D_x", "D(x)"), ("D_Gz", "D(G(z))")) if key in beliefs]
     return [f"{player} {' '.join(terms)}" for player, terms in players.items()] + ([" ".join(shown)] if shown else [])
+
+
+def count(n: int, what: str, many: str | None = None) -> str:
+    """
+    >>> count(1, "round"), count(1200, "round"), count(2, "class", "classes")
+    ('1 round', '1,200 rounds', '2 classes')
+    """
+    return f"{n:,} {what if n == 1 else many or what + 's'}"
 
 
 def clock(seconds: float) -> str:
@@ -147,32 +155,36 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def display(console: Console, session: Session) -> Iterator[Callable[[Row, Row], None]]:
-    """A function to be told of each row of readings, for as long as the run plays."""
+    """A function to be told of each row of readings and of each round, for as long as the run plays."""
     seen = {"images": float(session.deck.images), "seconds": session.seconds}
+    told = time.monotonic()
 
-    def speed(row: Row) -> float:
-        images, seconds = row["images"] - seen["images"], row["seconds"] - seen["seconds"]
-        seen.update(images=row["images"], seconds=row["seconds"])
+    def speed(progress: Row) -> float:
+        images, seconds = progress["images"] - seen["images"], progress["seconds"] - seen["seconds"]
+        seen.update(images=progress["images"], seconds=progress["seconds"])
         return images / seconds if seconds > 0 else 0.0
 
     if not console.is_terminal:
-        last = [-QUIET_SECONDS]
+        quiet = 0.0  # the first row is shown at once
 
         def show_plainly(row: Row, progress: Row) -> None:
-            if row and (time.monotonic() - last[0] >= QUIET_SECONDS or progress["%"] >= 100):
-                last[0] = time.monotonic()
-                console.print(line(row, progress, speed(row)))
+            nonlocal told, quiet
+            waited = time.monotonic() - told
+            if waited >= (quiet if row else SILENT_SECONDS) or (row and progress["%"] >= 100):
+                told, quiet = time.monotonic(), QUIET_SECONDS
+                console.print(line(row, progress, speed(progress)))
 
         yield show_plainly
         return
     columns = BarColumn(bar_width=24), TextColumn("{task.description}", markup=False)
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=100)
+        task, readings = bar.add_task("starting", total=100), ""
 
         def show(row: Row, progress: Row) -> None:
+            nonlocal told, readings
             bar.update(task, completed=progress["%"])
-            if row:
-                told = [_whereabouts(row, progress, speed(row)), _readings(row)]
-                bar.update(task, description="\n".join(" · ".join(parts) for parts in told))
+            if row or time.monotonic() - told >= LIVE_SECONDS:
+                told, readings = time.monotonic(), "\n" + " · ".join(_readings(row)) if row else readings
+                bar.update(task, description=" · ".join(_whereabouts(progress, speed(progress))) + readings)
 
         yield show

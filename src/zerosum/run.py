@@ -20,7 +20,7 @@ from zerosum.data.dataset import Dataset
 from zerosum.folder import Folder, RunError
 from zerosum.play.trainer import NonFinite
 from zerosum.session import Session, Show
-from zerosum.settings import Settings, resolve
+from zerosum.settings import Settings, SettingsError, recipe_of, resolve
 
 __all__ = ["Folder", "NonFinite", "RunError", "Session", "begin", "conduct", "go_on"]
 
@@ -50,29 +50,56 @@ def go_on(folder: Folder, length: str | None = None) -> tuple[Session, list[str]
     troubles = session.load() if session.checkpoints.paths() else []
     rounds = session.trainer.rounds
     if session.length.share(session.progress()) >= 1:
+        played = "1 round" if rounds == 1 else f"{rounds:,} rounds"
         raise RunError(
-            f"{folder.path} has played {rounds:,} rounds and so reached its length ({settings.play.length}): "
+            f"{folder.path} has played {played} and so reached its length ({settings.play.length}): "
             f"to play on, give a greater one, such as --rounds {2 * rounds}"
         )
     folder.sweep()
-    folder.cut_readings(rounds)
+    folder.cut_readings(rounds - bool(session.unwritten))  # a finished run's last row, of a part of an interval, too
     if length is not None:
         folder.keep_settings(settings)
-    folder.note(ended="running")
+    resumed = {"round": rounds, "length": settings.play.length, "when": _now()}
+    folder.note(ended="running", resumes=[*folder.facts().get("resumes", []), resumed])
     return session, troubles
 
 
 def conduct(session: Session, show: Show) -> str:
-    """Play a session to its end. Ctrl-C, or a SIGTERM, ends it after the round, saved; a second one at once.
+    """Play a session to its end. Ctrl-C, a SIGTERM or SIGHUP ends it after the round, saved; a second one at once.
 
-    Raises NonFinite where the game breaks: what was good before is kept, and about.json says what happened.
+    Raises NonFinite where the game breaks, OSError where the disk gives out: what was good before is kept, and
+    about.json says what happened.
     """
-    with _stopped_by(signal.SIGINT, session), _stopped_by(signal.SIGTERM, session):
+    with contextlib.ExitStack() as handled:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):  # nohup
+                handled.enter_context(_stopped_by(number, session))
         try:
             return session.play(show)
         except NonFinite as error:
             session.close(f"failed: {error}")
             raise
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                session.folder.note(ended=f"failed: {error}")
+            raise
+
+
+def check_recipe(word: str | None) -> None:
+    """Raises ValueError for what is no recipe, but data or a setting in its place."""
+    if word is None:
+        return
+    try:
+        recipe_of(word)
+    except SettingsError:
+        if "=" in word:
+            raise SettingsError(f"no recipe called '{word}'. For a setting, use --set {word}") from None
+        if word in sources.NAMES or Path(word).exists():
+            raise SettingsError(
+                f"no recipe called '{word}'. Did you mean --data {word}? All: zerosum recipes"
+            ) from None
+        raise
 
 
 def _data(settings: Settings) -> Dataset:
@@ -94,13 +121,17 @@ def _facts(session: Session) -> dict[str, Any]:
     return {
         "data": data | {"notes": list(dataset.notes)} | model.describe(dataset.spec),
         "parameters": {name: sum(p.numel() for p in net.parameters()) for name, net in session.game.named_children()},
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": _now(),
         "zerosum": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": str(session.game.device),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
     }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _check_data(session: Session) -> None:
@@ -132,7 +163,10 @@ def _check_disk(session: Session, place: Path) -> None:
 def _stopped_by(number: signal.Signals, session: Session) -> Iterator[None]:
     def stop(*_: Any) -> None:
         session.stopped = True
-        signal.signal(number, before)
+        if number != getattr(
+            signal, "SIGHUP", None
+        ):  # a closed terminal says it twice: as the system, and as the shell
+            signal.signal(number, before)
 
     try:
         before = signal.signal(number, stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from time import perf_counter
 from typing import Any
 
@@ -109,6 +110,8 @@ class Session:
 
         Raises NonFinite where a reading or a weight is not a number; the last good checkpoint is kept.
         """
+        for drawing in ("figure", "backends.backend_agg"):  # imported late, it could meet a Ctrl-C
+            import_module(f"matplotlib.{drawing}")
         if self.trainer.rounds == 0:
             self.look()
         patience = 1 if self.game.device.type == "cpu" else self.every  # a GPU is not waited for every round
@@ -122,9 +125,11 @@ class Session:
             self.seconds += perf_counter() - clock
             self.record(rows, show)
             show({}, self.progress())
+        ended = "finished" if self.length.share(self.progress()) >= 1 else "stopped"
+        if ended == "finished" and self.unwritten:
+            self.add_row(self.trainer.rounds, show)  # `unwritten` stays: a run that is extended writes a whole interval
         self.save()
         self.look()
-        ended = "finished" if self.length.share(self.progress()) >= 1 else "stopped"
         self.close(ended)
         return ended
 
@@ -143,12 +148,15 @@ class Session:
         for round_, row in rows:
             self.unwritten.append(row)
             if round_ % self.every == 0:
-                images = self.deck.images * round_ // self.trainer.rounds
-                line = {"round": round_, "images": images, "epochs": round(images / len(self.deck), 4)}
-                line |= {"seconds": round(self.seconds, 3)} | _means(self.unwritten)
+                self.add_row(round_, show)
                 self.unwritten = []
-                self.folder.add_row(line)
-                show(line, self.progress())
+
+    def add_row(self, round_: int, show: Show) -> None:
+        images = self.deck.images * round_ // self.trainer.rounds
+        line = {"round": round_, "images": images, "epochs": round(images / len(self.deck), 4)}
+        line |= {"seconds": round(self.seconds, 3)} | _means(self.unwritten)
+        self.folder.add_row(line)
+        show(line, self.progress())
 
     def look_and_save(self) -> None:
         """Picture the fixed noise, save a checkpoint: whichever is due."""

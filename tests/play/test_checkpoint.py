@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 
 import numpy as np
 import pytest
@@ -68,6 +70,30 @@ def test_a_failed_write_keeps_the_old_file_and_no_part(tmp_path):
         checkpoint.atomically(path, fail)
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert path.read_text() == "old"
+
+
+def test_a_full_disk_is_an_oserror_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "a.safetensors"
+    checkpoint.save(path, {"x": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match=r"a\.safetensors cannot be written .*too large"):
+            checkpoint.save(path, {"x": torch.rand(1000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert checkpoint.load(path) == {"x": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664)])
+def test_a_new_file_has_the_mode_of_any(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        checkpoint.save(tmp_path / "a.safetensors", {"x": torch.rand(3)})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == mode
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.9999])

@@ -201,7 +201,10 @@ def settle_size(looks: list[Look]) -> tuple[tuple[int, int], str | None]:
         (height, width) = next(iter(sizes))
         if max(height, width) <= LARGEST_KEPT:
             return (height, width), None
-        return USUAL, f"all {height}x{width}: cropped and resized to {USUAL[0]}x{USUAL[1]}; --set size={height}x{width} keeps all"
+        note = (
+            f"all {height}x{width}: cropped and resized to {USUAL[0]}x{USUAL[1]}; --set size={height}x{width} keeps all"
+        )
+        return USUAL, note
     low, high = min(sizes, key=lambda s: (s[0] * s[1], s)), max(sizes, key=lambda s: (s[0] * s[1], s))
     span = f"{low[0]}x{low[1]} .. {high[0]}x{high[1]}"
     return USUAL, f"mixed sizes ({span}): cropped and resized to {USUAL[0]}x{USUAL[1]}"

@@ -47,13 +47,22 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, put it on disk, and only then give it the name."""
+    """Let `write` fill a file beside `path`, put it on disk, and only then give it the name.
+
+    It gets the mode of any new file, whatever `write` makes it. Raises OSError where the disk does not take it.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
+        part.unlink(missing_ok=True)
+        part.touch()
+        mode = part.stat().st_mode
         write(part)
+        part.chmod(mode)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written ({error})") from error
     finally:
         part.unlink(missing_ok=True)
 
