@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from zerosum.play import checkpoint
 from zerosum.recipes import RECIPES
 
 torch.set_num_threads(1)
+# Started in the background, a shell may have these ignored, and commands would inherit that: tests send them.
+for ignored, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, usual)
 
 SMALL = {"width": 4, "latent": 4, "blocks": 1, "group": 4, "expansion": 1}
 PLAY = {"batch": 8, "tiles": 4, "average": 0.9, "pictures": "50 %"}
