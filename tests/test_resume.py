@@ -48,6 +48,7 @@ def wait_for(condition: Any, process: subprocess.Popen[str]) -> None:
             return
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
+    process.kill()  # or it would play on after the tests
     raise AssertionError("waited 30 s in vain")
 
 
