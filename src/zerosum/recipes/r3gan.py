@@ -65,13 +65,13 @@ class R3GAN(Game):
 
     def __init__(self, config: Config, data: Images | Points):
         super().__init__()
-        self.config, self.latent, self.classes, self.shape = config, config.latent, len(data.classes), data.shape
+        self.config, self.latent, self.classes = config, config.latent, len(data.classes)
         if isinstance(data, Points):
             self.coins = config.coins
             self.G: nn.Module = MLP(config.latent, config.hidden, data.dim, lambda: nn.LeakyReLU(0.2))
             self.D: nn.Module = MLP(data.dim, config.hidden, 1, lambda: nn.LeakyReLU(0.2))
         else:
-            doublings(data.height, data.width)
+            doublings(data.height, data.width)  # refuses what is too small
             size = {
                 "blocks": config.blocks,
                 "expansion": config.expansion,
