@@ -19,7 +19,9 @@ T = TypeVar("T")
 
 
 class Batch:
-    """The hand that is dealt for a turn: real examples `x` [n ...] and their labels `y` [n], if there are labels.
+    """The hand that is dealt for a turn: real examples `x` [n ...], and what goes with them as `y`, if anything.
+
+    That is labels [n]; or pictures [n c h w]: the partner of each, or as many of another domain.
 
     What a round derives once from the hand (the fakes, their scores) is kept with it, and dropped as soon as a network
     that it came from has moved. So the fakes of D's turn serve G's turn too, and a score of D is made anew when D has
@@ -143,6 +145,14 @@ class Game(nn.Module):
         """G(z) or G(z, y): [n ...] -> examples of the data's shape; images in [-1, 1]."""
         raise NotImplementedError(f"{type(self).__name__} must say how it generates: define generate()")
 
+    def showcase(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """The z that are pictured: as `noise`, unless a game has an order of its own to show (a code a column)."""
+        return self.noise(n, generator)
+
+    def reconstruct(self, x: Tensor) -> Tensor | None:
+        """Examples as the game's autoencoder gives them back, of the same shape; None where there is none."""
+        return None
+
     def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
         """The probability that the discriminator calls each example real: [n], or None where nobody judges."""
         return None
@@ -153,8 +163,12 @@ class Game(nn.Module):
             return None
         return torch.randint(self.classes, (n,), generator=generator, device=None if generator else self.device)
 
-    def after_round(self, readings: Mapping[str, Tensor]) -> None:
-        """Move what is neither a parameter nor a player's: BEGAN's k, the running score of a relativistic judge."""
+    def after_round(self, readings: Mapping[str, Tensor], hand: Batch) -> None:
+        """Move what is neither a parameter nor a player's: BEGAN's k, a pool of fakes, the stage of a growing network.
+
+        `readings` are the round's, by "player.term", the mean over all ranks; `hand` is the last one dealt, with what
+        it still keeps.
+        """
 
     @property
     def device(self) -> torch.device:
@@ -174,6 +188,22 @@ class Game(nn.Module):
             return self.generate(z, None if y is None else y.to(self.device))
         finally:
             self.train(was_training)
+
+
+class Translator(Game):
+    """A game that turns pictures into pictures: what it makes needs a picture to begin from, not noise alone."""
+
+    latent = 0
+
+    directions: tuple[str, ...] = ("AtoB",)
+    """The ways it can translate: from the pictures dealt as `x` to those dealt as `y`, and back ("BtoA") if it can."""
+
+    def translate(self, x: Tensor, direction: str = "AtoB") -> Tensor:
+        """The pictures [n c h w] in [-1, 1] as the other domain has them: [n c' h w] in [-1, 1]; any height, width."""
+        raise NotImplementedError(f"{type(self).__name__} must say how it translates: define translate()")
+
+    def sample(self, n: int, y: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+        raise ValueError(f"{type(self).__name__} makes pictures out of pictures, not out of noise: use translate")
 
 
 def check_ownership(game: Game) -> None:

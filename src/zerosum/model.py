@@ -16,52 +16,65 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from zerosum import settings
-from zerosum.data.spec import Images, Points
-from zerosum.game import Game
+from zerosum.data.dataset import Dataset
+from zerosum.data.spec import Domains, Images, Pairs, Points, Spec
+from zerosum.game import Game, Translator
 from zerosum.play.checkpoint import DamagedFile, atomically
 from zerosum.recipes import RECIPES
 
 FORMAT = 1
+OWN_STATE = "_extra_state"  # torch's name for what a module keeps besides parameters and buffers
 BLOCK = 64  # samples drawn at once
 READ_BYTES = 64 * 2**20  # of the data, about, for its fingerprint
+KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Images, Points, Pairs, Domains)}
 
 
-def describe(spec: Images | Points) -> dict[str, Any]:
+def describe(spec: Spec) -> dict[str, Any]:
     """The data's shape as plain values, for a header."""
     return {"kind": type(spec).__name__} | asdict(spec)
 
 
-def spec_of(description: dict[str, Any]) -> Images | Points:
+def spec_of(description: dict[str, Any]) -> Spec:
+    """The shape that `describe` described. Raises KeyError, TypeError for anything else."""
     values = dict(description)
+    kind = KINDS[values.pop("kind")]
     values["classes"] = tuple(values["classes"])
-    return Images(**values) if values.pop("kind") == "Images" else Points(**values)
+    if kind in (Pairs, Domains):
+        values |= {side: Images(**(values[side] | {"classes": tuple(values[side]["classes"])})) for side in "ab"}
+    spec: Spec = kind(**values)
+    return spec
 
 
-def fingerprint(spec: Images | Points, examples: Tensor, labels: Tensor | None) -> str:
-    """A hash of the examples (of a large set: of every k-th) and labels: tells whether a run goes on with its data."""
+def fingerprint(dataset: Dataset) -> str:
+    """A hash of the examples (of a large set: of every k-th), their labels and partners: is it the data of this run?"""
+    examples, partners = dataset.examples, dataset.partners
     stride = examples.nbytes // READ_BYTES + 1
-    found = hashlib.sha256(f"{tuple(examples.shape)} {examples.dtype} {spec}".encode())
-    for tensor in (examples[::stride], labels):
+    found = hashlib.sha256(f"{tuple(examples.shape)} {examples.dtype} {dataset.spec}".encode())
+    for tensor in (examples[::stride], dataset.labels, None if partners is None else partners[::stride]):
         if tensor is not None:
             found.update(tensor.contiguous().numpy().tobytes())
     return found.hexdigest()
 
 
-def build(recipe: str, config: BaseModel, spec: Images | Points) -> Game:
+def build(recipe: str, config: BaseModel, spec: Spec) -> Game:
     """The recipe's game for data of this shape. Raises SettingsError, ValueError where it is no data for it."""
     found = settings.recipe_of(recipe)
-    if not isinstance(spec, found.takes):
-        others = [name for name, other in RECIPES.items() if isinstance(spec, other.takes)]
+    kind, unlabelled = type(spec).__name__.lower(), found.labelled and not spec.classes
+    if not isinstance(spec, found.takes) or unlabelled:
+        others = [n for n, other in RECIPES.items() if isinstance(spec, other.takes) and not other.labelled]
         raise settings.SettingsError(
-            f"{recipe} needs {found.needs}, and this is a set of {type(spec).__name__.lower()}: "
-            f"try other --data, or a recipe that takes them ({', '.join(others)})"
+            f"{recipe} needs {found.needs}, and this is a set of {kind}{' without labels' * unlabelled}: "
+            f"try --data {found.example}, or a recipe that takes what you have ({', '.join(others)})"
         )
     return found.game(config, spec)
 
 
 def save(path: Path, game: Game, average: Game, header: dict[str, Any]) -> None:
-    """Write the networks of `game` (those that sampling needs: as averaged) under their own names, and the header."""
-    state = game.state_dict()
+    """Write the networks of `game` (those that sampling needs: as averaged) under their own names, and the header.
+
+    The game's own extra state (a pool of fakes, say) is what only further play needs: it stays in the checkpoints.
+    """
+    state = {name: value for name, value in game.state_dict().items() if name != OWN_STATE}
     state |= {name: value for name, value in average.state_dict().items() if name.split(".")[0] in game.ships}
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     metadata = {"zerosum": json.dumps({"format": FORMAT} | header)}
@@ -76,7 +89,7 @@ class Model:
     torch.Size([64, 28, 28, 1])
     """
 
-    def __init__(self, game: Game, spec: Images | Points, header: dict[str, Any]):
+    def __init__(self, game: Game, spec: Spec, header: dict[str, Any]):
         self.game, self.spec, self.header = game.eval().requires_grad_(False), spec, header
 
     def sample(self, n: int, label: int | str | None = None, seed: int | None = None) -> Tensor:
@@ -97,6 +110,8 @@ class Model:
         """
         if n < 1:
             raise ValueError(f"{n} samples asked for; expected 1 or more")
+        if isinstance(self.game, Translator):
+            raise ValueError(f"{self.header['recipe']} makes pictures out of pictures: zerosum translate RUN PICTURE")
         chance = torch.Generator()
         chance.manual_seed(chance.seed() if seed is None else seed)
         wanted = None if label is None else self.class_number(label)
@@ -118,7 +133,7 @@ class Model:
 
     def _as_data(self, x: Tensor) -> Tensor:
         """[-1, 1] float [n c h w] -> uint8 [n h w c]; points in the data's own units."""
-        if not isinstance(self.spec, Images):
+        if isinstance(self.spec, Points):
             return x * self.spec.scale
         return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
@@ -158,7 +173,8 @@ def load(path: str | Path, device: str = "cpu") -> Model:
         spec = spec_of(header["data"])
         config = settings.recipe_of(header["recipe"]).config(**header["game"])
         game = build(header["recipe"], config, spec)
-        game.load_state_dict(tensors)
+        own = {name: value for name, value in game.state_dict().items() if name == OWN_STATE}
+        game.load_state_dict(tensors | own)
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DamagedFile(f"{file} is damaged, or was not written by zerosum ({reason})") from error

@@ -17,11 +17,13 @@ import torch
 from zerosum import __version__, model
 from zerosum.data import sources
 from zerosum.data.dataset import Dataset
+from zerosum.data.spec import Domains, Pairs
 from zerosum.folder import Folder, RunError
 from zerosum.play.trainer import NonFinite
 from zerosum.session import Session, Show
 from zerosum.settings import Settings, SettingsError, recipe_of, resolve
 
+PAIRINGS = {Pairs: "pairs", Domains: "domains"}
 __all__ = ["Folder", "NonFinite", "RunError", "Session", "begin", "conduct", "go_on"]
 
 
@@ -111,6 +113,8 @@ def _data(settings: Settings) -> Dataset:
         labels=data.labels,
         limit=data.limit,
         seed=settings.play.seed,
+        direction=data.direction,
+        pairing=next((name for kind, name in PAIRINGS.items() if kind in recipe_of(settings.recipe).takes), None),
     )
 
 

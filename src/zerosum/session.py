@@ -11,10 +11,9 @@ import torch
 
 from zerosum import __version__, model, pictures
 from zerosum.data.dataset import Dataset
-from zerosum.data.deck import Deck
-from zerosum.data.spec import Images
+from zerosum.data.deck import deck_of
 from zerosum.folder import Folder, RunError
-from zerosum.look import Look
+from zerosum.look import look_at
 from zerosum.play import dynamics, precision
 from zerosum.play.checkpoint import Checkpoints
 from zerosum.play.trainer import NonFinite, Trainer
@@ -49,10 +48,7 @@ class Session:
             precision.keep_memory()
         game = model.build(settings.recipe, settings.game, dataset.spec)
         game.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        labels = dataset.labels if game.classes else None
-        examples, spec = dataset.examples, dataset.spec
-        examples = examples if isinstance(spec, Images) else examples / spec.scale
-        self.deck = Deck(examples, labels, seed=play.seed, device=str(device))
+        self.deck = deck_of(dataset, labelled=game.classes > 0, seed=play.seed, device=device)
         self.trainer = Trainer(
             game,
             lambda: self.deck.deal(play.batch),
@@ -69,13 +65,15 @@ class Session:
         self.length = Span.parse(play.length)
         self.spans = {name: Span.parse(getattr(play, name)) for name in ("pictures", "checkpoints")}
         self.every = int(Span.parse(play.readings).amount)
-        self.fingerprint = model.fingerprint(dataset.spec, dataset.examples, dataset.labels)
+        self.fingerprint = model.fingerprint(dataset)
         self.seconds = 0.0
         self.unwritten: list[Row] = []
         self.done = dict.fromkeys(self.spans, 0)
         self.stopped = False
         self.drawn = perf_counter()
-        self.view = Look(self.trainer, dataset, play.tiles, play.seed + 1)  # not the draws that the weights came from
+        self.view = look_at(
+            self.trainer, dataset, play.tiles, play.seed + 1
+        )  # not the draws that the weights came from
 
     def enter(self, folder: Folder) -> None:
         """From now on, this is the folder to write."""
@@ -169,13 +167,11 @@ class Session:
                 self.draw()
 
     def look(self) -> None:
-        """The fixed noise as it is drawn now: a plain grid, a judged one, a frame of the film."""
-        grid, judged = self.view.draw()
-        name = f"{self.trainer.rounds:08d}.png"
-        pictures.save(grid, self.folder.grids / name)
-        if judged is not None:
-            pictures.save(judged, self.folder.judged / name)
-        self.film.add(grid, self.trainer.rounds, f"round {self.trainer.rounds:,}")
+        """What there is to see now: a sheet a kind, in a folder of that name, and a frame of the film."""
+        sheets = self.view.draw()
+        for kind, sheet in sheets.items():
+            pictures.save(sheet, self.folder.path / kind / f"{self.trainer.rounds:08d}.png")
+        self.film.add(sheets["grids"], self.trainer.rounds, f"round {self.trainer.rounds:,}")
 
     def save(self) -> None:
         """A checkpoint of everything that the next round depends on, and the model as it is now.

@@ -31,6 +31,7 @@ class Data(BaseModel, frozen=True, extra="forbid"):
     channels: Literal[1, 3, 4] | None = Field(None, description="1 gray, 3 colour, 4 colour and alpha; none: as found")
     labels: str | None = Field(None, description="a file of labels, where folders do not tell them")
     limit: int | None = Field(None, ge=1, description="use at most so many examples")
+    direction: Literal["AtoB", "BtoA"] = Field("AtoB", description="of pairs: which picture is given, which is made")
 
     @field_validator("size", mode="before")
     @classmethod

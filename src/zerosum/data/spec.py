@@ -38,3 +38,32 @@ class Points:
     def size(self) -> int:
         """Numbers in one example."""
         return self.dim
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pictures and their partners: dealt as x [n a.channels h w] and y [n b.channels h w], both in [-1, 1]."""
+
+    a: Images
+    b: Images
+    classes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.a.shape
+
+
+@dataclass(frozen=True)
+class Domains:
+    """Two sets of pictures: dealt as x from the one and y from the other, which have nothing to do with each other."""
+
+    a: Images
+    b: Images
+    classes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.a.shape
+
+
+Spec = Images | Points | Pairs | Domains

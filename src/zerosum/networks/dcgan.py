@@ -3,11 +3,12 @@
 All the way convolutional: strides instead of pooling, transposed strides to grow, no hidden dense layer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
 from zerosum.networks.blocks import Crop, Dropout, Unflatten
+from zerosum.networks.minibatch import Minibatch
 
 
 def activation(slope: float) -> nn.Module:
@@ -71,7 +72,8 @@ def _grow(before: int, after: int, kernel: int, stride: int) -> nn.ConvTranspose
 class Discriminator(nn.Module):
     """[n channels height width] (+ labels [n]) -> one score [n].
 
-    A stride-2 convolution a width with LeakyReLU; batch norm in all but the first, if at all; dropout, if at all. With
+    A stride-2 convolution a width with LeakyReLU; batch norm in all but the first, if at all; dropout, if at all.
+    `minibatch`, if given, makes a layer that adds features of the whole minibatch to those of each picture. With
     classes the label's embedding is projected on the features (Miyato & Koyama 2018, arXiv:1802.05637, eq. 3).
     """
 
@@ -85,6 +87,7 @@ class Discriminator(nn.Module):
         batch_norm: bool = True,
         dropout: float = 0.0,
         classes: int = 0,
+        minibatch: Callable[[int], Minibatch] | None = None,
     ):
         super().__init__()
         channels, height, width = shape
@@ -103,7 +106,12 @@ class Discriminator(nn.Module):
                 f"{len(widths)} halvings leave nothing of {shape[1]}x{shape[2]} pictures: give fewer widths"
             )
         features = widths[-1] * height * width
-        self.features = nn.Sequential(*layers, nn.Flatten())
+        layers.append(nn.Flatten())
+        if minibatch is not None:
+            sight = minibatch(features)
+            layers.append(sight)
+            features = sight.outputs
+        self.features = nn.Sequential(*layers)
         self.score = nn.Linear(features, 1)
         self.label = nn.Embedding(classes, features) if classes else None
         if self.label is not None:

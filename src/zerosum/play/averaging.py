@@ -14,7 +14,8 @@ class Average:
         w_bar <- b w_bar + (1 - b) w,    b = min(decay, (1 + t) / (10 + t)) after t rounds
 
     so that a young average follows fast (the schedule of TensorFlow's ExponentialMovingAverage). Buffers (batch-norm
-    statistics) are copied: they are averages already. Networks that sampling does not need are dropped from the copy.
+    statistics) and the extra state of networks are copied: they are no parameters. Networks that sampling does not need
+    are dropped from the copy.
     """
 
     def __init__(self, game: Game, decay: float):
@@ -32,6 +33,12 @@ class Average:
         self._parameters = [(p, live[name]) for name, p in self.game.named_parameters()]
         buffers = dict(game.named_buffers())
         self._buffers = [(b, buffers[name]) for name, b in self.game.named_buffers()]
+        modules = dict(game.named_modules())
+        self._states = [
+            (module, modules[name])
+            for name, module in self.game.named_modules()
+            if name and type(module).get_extra_state is not nn.Module.get_extra_state
+        ]
 
     @torch.no_grad()
     def update(self, rounds: int) -> None:
@@ -41,3 +48,5 @@ class Average:
         torch._foreach_lerp_(averages, [p for _, p in self._parameters], weight)
         for average, buffer in self._buffers:
             average.copy_(buffer)
+        for copy_, module in self._states:
+            copy_.set_extra_state(module.get_extra_state())

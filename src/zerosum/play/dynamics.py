@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from zerosum.game import Batch, Player
+from zerosum.play.world import World
 
 Readings = dict[str, Tensor]
 Deal = Callable[[], Batch]
@@ -22,8 +23,10 @@ Deal = Callable[[], Batch]
 class Mover:
     """A player at the table: it can evaluate its loss, and step. Only its own parameters ever change."""
 
-    def __init__(self, player: Player, precision: Callable[[], AbstractContextManager[object]]):
-        self.player = player
+    def __init__(
+        self, player: Player, precision: Callable[[], AbstractContextManager[object]], world: World | None = None
+    ):
+        self.player, self.world = player, world or World()
         self.parameters = player.parameters()
         self.optimizer = player.optimizer(self.parameters)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -36,6 +39,7 @@ class Mover:
         for p in self.parameters:
             p.grad = None
         loss.total.backward(inputs=self.parameters, retain_graph=keep_graph)  # type: ignore[no-untyped-call]
+        self.world.average([p.grad for p in self.parameters if p.grad is not None])
         return {f"{self.player.name}.{name}": value for name, value in loss.readings().items()}
 
     def pace(self, share: float) -> None:

@@ -15,6 +15,7 @@ from zerosum.game import Batch, Game, check_ownership
 from zerosum.play.averaging import Average
 from zerosum.play.dynamics import Dynamics, Mover, Readings, alternating
 from zerosum.play.precision import Precision, full
+from zerosum.play.world import World
 
 
 class NonFinite(ArithmeticError):
@@ -31,7 +32,12 @@ class Trainer:
 
     Everything that must resume is in `state_dict`: weights, average, optimisers, torch's generators, rounds.
     The dealer keeps its own state. Nothing inside `round` waits for the device; `collect` does.
+
+    Where torch.distributed is at work, every rank has a trainer of the same game, deals its own share and draws its
+    own noise; gradients, readings and running statistics are averaged, so that all ranks hold the same networks.
     """
+
+    hand: Batch  # the last one dealt
 
     def __init__(
         self,
@@ -45,14 +51,17 @@ class Trainer:
         check_ownership(game)
         self.game = game
         self.dynamics = dynamics
-        self.movers = [Mover(player, precision(game.device)) for player in game.players()]
+        self.world = World()
+        self.world.share(game)
+        self.movers = [Mover(player, precision(game.device), self.world) for player in game.players()]
         self.average = Average(game, average)
         self.rounds = 0
         self._deal = deal
         self._unread: list[tuple[int, Readings]] = []
 
     def deal(self) -> Batch:
-        return Batch(*self._deal())
+        self.hand = Batch(*self._deal())
+        return self.hand
 
     def pace(self, share: float) -> None:
         """Play on at this share of every player's learning rates: 1 is full, towards 0 the game comes to rest."""
@@ -63,9 +72,10 @@ class Trainer:
         """Every player's turns once."""
         playing = [mover for mover in self.movers if self.rounds % mover.player.every == 0]
         readings = self.dynamics(playing, self.deal) if playing else {}
+        self.world.average([*readings.values(), *self.world.statistics(self.game)])
         self.average.update(self.rounds)
         with torch.no_grad():
-            self.game.after_round(readings)
+            self.game.after_round(readings, self.hand)
         self.rounds += 1
         self._unread.append((self.rounds, readings))
 

@@ -16,6 +16,7 @@ from zerosum.game import Batch, Game, Loss, Player, adam
 from zerosum.networks.blocks import doublings, glorot_, normal_
 from zerosum.networks.dcgan import Discriminator, Generator
 from zerosum.objectives.adversarial import minimax_discriminator_loss, non_saturating_generator_loss
+from zerosum.recipes.duel import MINIBATCH, SIGHT, Sight
 
 INITIAL_WEIGHTS = {"normal": lambda network: normal_(network, 0.02), "glorot": glorot_}
 
@@ -39,6 +40,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     norm_momentum: float = Field(0.1, gt=0, le=1, description="share of a new batch in G's running statistics")
     norm_eps: float = Field(1e-5, gt=0, description="added to variances in G")
     norm_features: bool = Field(False, description="norm G's projection number by number, not channel by channel")
+    minibatch: Sight = Field("none", description=SIGHT)
     dropout: float = Field(0.0, ge=0, lt=1, description="after each convolution of D")
     weights: Literal["normal", "glorot"] = Field("normal", description="first weights: N(0, 0.02^2) (section 4)")
     lr: float = Field(2e-4, gt=0, description="Adam's learning rate, both players (section 4)")
@@ -46,6 +48,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
 
 
 PRESETS: dict[str, dict[str, object]] = {
+    "minibatch": {"minibatch": "discrimination"},
     "paper": {"width": 128, "batch": 128},
     "mnist28": {
         # The network of the best-known DCGAN tutorial for MNIST. Keras pads one more row below than above where torch
@@ -102,6 +105,7 @@ class DCGAN(Game):
             slope=config.discriminator_slope,
             batch_norm=config.batch_norm,
             dropout=config.dropout,
+            minibatch=MINIBATCH[config.minibatch],
         )
         INITIAL_WEIGHTS[config.weights](self)
 

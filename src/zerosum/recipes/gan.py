@@ -20,6 +20,7 @@ from zerosum.objectives.adversarial import (
     minimax_generator_loss,
     non_saturating_generator_loss,
 )
+from zerosum.recipes.duel import MINIBATCH, SIGHT, Sight
 
 GENERATOR_LOSSES = {"non_saturating": non_saturating_generator_loss, "minimax": minimax_generator_loss}
 
@@ -36,6 +37,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     )
     slope: float = Field(0.2, ge=0, lt=1, description="LeakyReLU slope in G and D (paper: ReLU in G, maxout in D)")
     generator_loss: Literal["non_saturating", "minimax"] = Field("non_saturating", description="section 3 / eq. 1")
+    minibatch: Sight = Field("none", description=SIGHT)
     steps: int = Field(1, ge=1, description="k, turns of D a round (algorithm 1: 1)")
     lr: float = Field(2e-4, gt=0, description="Adam's learning rate, both players (paper: SGD with momentum)")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1, both players")
@@ -44,6 +46,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
 PRESETS: dict[str, dict[str, object]] = {
     "minimax": {"generator_loss": "minimax"},
     "non_saturating": {"generator_loss": "non_saturating"},
+    "minibatch": {"minibatch": "discrimination"},
     "paper": {"generator_widths": (1200, 1200), "discriminator_widths": (240, 240), "batch": 100},
     "fashion": {
         "generator_widths": (256, 512, 1024),
@@ -71,7 +74,7 @@ class GAN(Game):
         self.G = MLP(config.latent, config.generator_widths, data.size, leaky)
         if isinstance(data, Images):
             self.G.append(nn.Tanh())
-        self.D = MLP(data.size, config.discriminator_widths, 1, leaky)
+        self.D = MLP(data.size, config.discriminator_widths, 1, leaky, MINIBATCH[config.minibatch])
 
     def players(self) -> list[Player]:
         optimizer = adam(self.config.lr, self.config.beta1)

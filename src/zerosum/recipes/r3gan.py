@@ -118,6 +118,6 @@ class R3GAN(Game):
         """sigma(D(x) - middle): a relativistic score means something only against others."""
         return (self.score(x, y) - self.middle).sigmoid()
 
-    def after_round(self, readings: Mapping[str, Tensor]) -> None:
+    def after_round(self, readings: Mapping[str, Tensor], hand: Batch) -> None:
         if "D.middle" in readings:
             self.middle.lerp_(readings["D.middle"], 0.05)
