@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 
-from zerosum.data.spec import Images
 from zerosum.play import checkpoint
 from zerosum.recipes import RECIPES
 
@@ -33,8 +32,7 @@ def tiny(recipe: str) -> dict[str, Any]:
             settings[name] = SMALL[name]
         elif name == "hidden" or name.endswith("widths"):
             settings |= {name: (8,) * len(field.default)} if field.default else {}
-    images = Images in RECIPES[recipe].takes
-    return settings | ({"source": "glyphs", "limit": 30} if images else {"source": "ring", "limit": 200})
+    return settings | {"source": RECIPES[recipe].example, "limit": 30}
 
 
 def alike(a: Any, b: Any) -> bool:

@@ -26,9 +26,13 @@ MAY = {
     "look": {"pictures", "data", "game", "play"},
     "session": {"span", "folder", "look", "model", "pictures", "settings", "recipes", "data", "game", "play"},
     "run": {"session", "folder", "model", "pictures", "settings", "data", "play"},
+    "explore": {"game"},
     "samples": {"model", "pictures", "data.spec", "play"},
+    "translations": {"model", "pictures", "data.spec", "game", "samples"},
+    "wanderings": {"model", "pictures", "data", "explore", "metrics", "samples"},
+    "terminal": {"run"},
     "progress": {"run", "settings"},
-    "cli": {"run", "samples", "progress", "model", "settings", "recipes", "play"},
+    "cli": {"terminal", "run", "samples", "translations", "wanderings", "progress", "model", "settings", "recipes"},
     "__main__": {"cli"},
     "__init__": {"run", "model", "settings"},
 }
@@ -166,6 +170,7 @@ OTHERS = {
     "objectives": {"torch", "numpy"},
     "networks": {"torch", "numpy"},
     "metrics": {"torch", "numpy"},
+    "explore": {"torch", "numpy"},
     "play": {"torch", "safetensors"},
     "recipes": {"torch", "pydantic"},
 }

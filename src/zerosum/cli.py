@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
 import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from zerosum import __version__
+from zerosum.terminal import INTERRUPTED, console, errors, one_line_errors
 
 if TYPE_CHECKING:
     from zerosum.run import Session
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
-
-class _Stream:
-    """Python's stdout or stderr as it is now; where nobody reads it any more, what is written is lost, and no error."""
-
-    def __init__(self, name: str):
-        self._name = name
-
-    def __getattr__(self, what: str) -> Any:
-        if what == "rich_proxied_file":  # else rich would go round this
-            raise AttributeError
-        there = getattr(sys, self._name)
-        found = getattr(getattr(there, "rich_proxied_file", there), what)
-        return partial(self._unless_closed, found) if what in ("write", "flush") else found
-
-    def _unless_closed(self, do: Callable[..., Any], *values: str) -> Any:
-        try:
-            return do(*values)
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
-
-
-def _console(name: str) -> Console:
-    return Console(file=cast(IO[str], _Stream(name)), highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-
-console, errors = _console("stdout"), _console("stderr")
-INTERRUPTED = 130  # as a shell says of Ctrl-C
 
 Assignments = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change any setting.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")]
@@ -89,7 +57,7 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a recipe on data, into a run folder."""
-    with _one_line_errors(debug):
+    with one_line_errors(debug):
         from zerosum import progress, run, settings
 
         run.check_recipe(recipe)
@@ -113,7 +81,7 @@ def resume(
     debug: Debug = False,
 ) -> None:
     """Go on with a run that was cut, exactly where its last checkpoint is; or play a finished one further."""
-    with _one_line_errors(debug):
+    with one_line_errors(debug):
         from zerosum import run
 
         length = _length(rounds, kimg, minutes).get("length")
@@ -133,21 +101,76 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same samples.")] = 0,
     out: Annotated[Path, typer.Option(help="A .png grid, an .npz, or a folder of PNG files.")] = Path("samples.png"),
     scores: Annotated[bool, typer.Option("--scores", help="With the discriminator's score of each.")] = False,
+    assignments: Assignments = None,
     debug: Debug = False,
 ) -> None:
     """Draw samples from a trained model."""
-    with _one_line_errors(debug):
-        from zerosum import model, progress, samples
+    with one_line_errors(debug):
+        from zerosum import model, progress, samples, settings
 
-        written = samples.write(model.load(folder), n, label=label, seed=seed, out=out, scored=scores)
+        found = model.load(folder, changes=settings.parse_assignments(assignments or []))
+        written = samples.write(found, n, label=label, seed=seed, out=out, scored=scores)
         taken = f" ({out} was there already)" if written != out else ""
         console.print(f" {progress.count(n, 'sample')}, seed {seed}: {written}{taken}")
+
+
+@app.command(epilog="Example: zerosum translate runs/0001-cityscape-pix2pix photo.png --out translated")
+def translate(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model.safetensors.")],
+    given: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures of any size, or folders.")],
+    direction: Annotated[str | None, typer.Option(help="AtoB or BtoA, where a model knows both.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise, where a model has some.")] = 0,
+    out: Annotated[Path, typer.Option(help="The folder for what is made.")] = Path("translated"),
+    debug: Debug = False,
+) -> None:
+    """Turn pictures into what the other domain makes of them (pix2pix, cyclegan)."""
+    with one_line_errors(debug):
+        from zerosum import model, progress, translations
+
+        written = translations.write(model.load(folder), given, out, direction=direction, seed=seed)
+        console.print(f" {progress.count(len(written), 'picture')}: {written[0]}{' ...' * (len(written) > 1)}")
+
+
+@app.command()
+def interpolate(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model.safetensors.")],
+    rows: Annotated[int, typer.Option(min=2, max=100, help="Samples to go through.")] = 6,
+    steps: Annotated[int, typer.Option(min=2, max=100, help="Pictures from each to the next.")] = 12,
+    label: Annotated[str | None, typer.Option(help="All of this class: its name or number.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed goes through the same samples.")] = 0,
+    out: Annotated[Path, typer.Option(help="A .png sheet, or a .gif film.")] = Path("interpolation.png"),
+    debug: Debug = False,
+) -> None:
+    """Go from sample to sample through the latent space."""
+    with one_line_errors(debug):
+        from zerosum import model, wanderings
+
+        found = model.load(folder)
+        console.print(f" {wanderings.interpolate(found, rows=rows, steps=steps, seed=seed, label=label, out=out)}")
+
+
+@app.command(epilog="Example: zerosum add runs/0001-faces-dcgan 'smiling woman - woman + man'")
+def add(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    text: Annotated[str, typer.Argument(metavar="SUM", help="Labels, or numbers of samples: '#3,8,12 - #5 + #1,2'.")],
+    label: Annotated[str | None, typer.Option(help="Of a model that is told labels: the class to stay in.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the samples that numbers mean.")] = 0,
+    out: Annotated[Path, typer.Option(help="A .png sheet.")] = Path("sum.png"),
+    debug: Debug = False,
+) -> None:
+    """Add and take away meanings in the latent space, as in 'smiling woman - woman + man'."""
+    with one_line_errors(debug):
+        from zerosum import model, run, wanderings
+
+        found = model.load(folder)
+        data = None if found.game.classes or "#" in text else run.data_of(run.Folder.open(folder).settings())
+        console.print(f" {wanderings.add_up(found, text, seed=seed, label=label, out=out, data=data)}")
 
 
 @app.command()
 def recipes(debug: Debug = False) -> None:
     """List the recipes: paper, what data they need, presets."""
-    with _one_line_errors(debug):
+    with one_line_errors(debug):
         from zerosum.recipes import DEFAULT, RECIPES
 
         wide, papers = max(map(len, RECIPES)), max(len(recipe.paper) for recipe in RECIPES.values())
@@ -167,7 +190,7 @@ def config(
     debug: Debug = False,
 ) -> None:
     """Show every setting of a recipe: value, kind, meaning."""
-    with _one_line_errors(debug):
+    with one_line_errors(debug):
         from zerosum import progress, settings
 
         resolved = settings.resolve(recipe, preset, settings.parse_assignments(assignments or []))
@@ -218,32 +241,6 @@ def _play(session: Session, gif: bool) -> None:
     _say(progress.stopped(session) if ended == "stopped" else progress.closing(session, gif))
     if ended == "stopped":
         raise typer.Exit(INTERRUPTED)
-
-
-@contextmanager
-def _one_line_errors(debug: bool) -> Iterator[None]:
-    """A mistake of the user's is one line and exit code 2, trouble on the way 1; --debug shows the whole."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        raise typer.Exit(INTERRUPTED) from None
-    except (ValueError, OSError, RuntimeError, MemoryError) as error:
-        if debug or not (code := _exit_code(error)):
-            raise
-        told = re.sub(r"\[Errno -?\d+\] ", "", " ".join(str(error).split()))
-        errors.print(f"Error: {told}")
-        raise typer.Exit(code) from None
-
-
-def _exit_code(error: Exception) -> int:
-    """2: something that was asked for cannot be; 1: the machine gave out; 0: a bug of ours, to be seen whole."""
-    from zerosum.run import RunError
-
-    if isinstance(error, ValueError | RunError | FileNotFoundError | IsADirectoryError | PermissionError):
-        return 2
-    return 1 if isinstance(error, OSError | MemoryError) or "out of memory" in str(error) else 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 config.yaml       the whole settings; `train --config` accepts them again
 about.json        what was found, on which machine, with which versions; how far it came and how it ended
 readings.jsonl    one line per interval: round, images, epochs, seconds, and the mean of every reading
-grids/ judged/    fixed noise at each look; the same with the discriminator's score on each tile
+grids/ judged/    fixed noise (or translations: before, after) at each look; the same with D's score on each tile
+reconstructions/  pictures and how an autoencoder gives them back, where there is one
 frames/           the frames of the film        film.webp          the grids, moving
 checkpoints/      everything to go on from      curves.png         losses and scores
                                                 model.safetensors  everything to sample with

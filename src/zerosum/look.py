@@ -133,7 +133,7 @@ def _as_dealt(examples: Tensor, game: Game) -> Tensor:
 
 
 def _side_by_side(columns: list[Tensor]) -> Image.Image:
-    """A sheet with a row for every place in the columns [n c h w] in [-1, 1]; few columns are set side by side again."""
+    """A sheet with a row for every place in the columns [n c h w] in [-1, 1]; few columns are set side by side."""
     sheets = [pictures.to_uint8(column) for column in columns]
     coloured = [np.repeat(s, 3, axis=3) if s.shape[3] == 1 else s for s in sheets]
     tiles = np.stack(coloured, axis=1).reshape(-1, *coloured[0].shape[1:])

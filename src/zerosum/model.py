@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -110,8 +110,7 @@ class Model:
         """
         if n < 1:
             raise ValueError(f"{n} samples asked for; expected 1 or more")
-        if isinstance(self.game, Translator):
-            raise ValueError(f"{self.header['recipe']} makes pictures out of pictures: zerosum translate RUN PICTURE")
+        self._can_sample()
         chance = torch.Generator()
         chance.manual_seed(chance.seed() if seed is None else seed)
         wanted = None if label is None else self.class_number(label)
@@ -125,6 +124,30 @@ class Model:
         xs, ys, judged = (_joined(parts, n) for parts in zip(*blocks, strict=True))
         assert xs is not None
         return self._as_data(xs), ys, judged
+
+    def latents(self, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
+        """The z [n d] and labels [n] that `sample` with this seed makes its samples of."""
+        self._can_sample()
+        chance = torch.Generator().manual_seed(seed)
+        drawn = [(self.game.labels(BLOCK, chance), self.game.noise(BLOCK, chance)) for _ in range(0, n, BLOCK)]
+        z = _joined([z for _, z in drawn], n)
+        assert z is not None
+        return z, _joined([y for y, _ in drawn], n)
+
+    @torch.no_grad()
+    def picture(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """What is made of z [n d], and of labels [n] if the game takes any: as `sample` gives it."""
+        device = self.game.device
+        y = torch.zeros(len(z), dtype=torch.int64) if y is None and self.game.classes else y
+        made = [
+            self.game.generate(z[at : at + BLOCK].to(device), None if y is None else y[at : at + BLOCK].to(device))
+            for at in range(0, len(z), BLOCK)
+        ]
+        return self._as_data(torch.cat(made).cpu())
+
+    def _can_sample(self) -> None:
+        if isinstance(self.game, Translator):
+            raise ValueError(f"{self.header['recipe']} makes pictures out of pictures: zerosum translate RUN PICTURE")
 
     @property
     def judges(self) -> bool:
@@ -155,10 +178,12 @@ def _joined(parts: Sequence[Tensor | None], n: int) -> Tensor | None:
     return torch.cat(there)[:n] if there else None
 
 
-def load(path: str | Path, device: str = "cpu") -> Model:
+def load(path: str | Path, device: str = "cpu", changes: Mapping[str, Any] | None = None) -> Model:
     """A model from a run folder or a model file; nothing in it is executed.
 
-    Raises FileNotFoundError where there is none, DamagedFile where it is not one that zerosum wrote.
+    `changes` are settings of the game that only sampling reads (of ddpm: `sampling_steps`, `eta`, `guidance`). Raises
+    FileNotFoundError where there is no model, DamagedFile where it is not one that zerosum wrote, SettingsError for a
+    change that cannot be.
     """
     path = Path(path)
     file = path / "model.safetensors" if path.is_dir() else path
@@ -178,4 +203,20 @@ def load(path: str | Path, device: str = "cpu") -> Model:
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DamagedFile(f"{file} is damaged, or was not written by zerosum ({reason})") from error
+    if changes:
+        game = _changed(game, header, spec, changes)
     return Model(game.to(device), spec, header)
+
+
+def _changed(game: Game, header: dict[str, Any], spec: Spec, changes: Mapping[str, Any]) -> Game:
+    """The same networks, played with other settings. Raises SettingsError where they would be other networks."""
+    before = {f"game.{name}": value for name, value in header["game"].items()}
+    config = settings.resolve(header["recipe"], overrides=before | dict(changes)).game
+    changed = build(header["recipe"], config, spec)
+    try:
+        changed.load_state_dict(game.state_dict())
+    except RuntimeError:
+        raise settings.SettingsError(
+            f"{', '.join(changes)} would make other networks than were trained: only what sampling reads can be changed"
+        ) from None
+    return changed

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zerosum.settings import Settings
 
 Row = dict[str, float]
+COLOURS = {1: "gray", 3: "colour", 4: "colour and alpha"}
 QUIET_SECONDS, SILENT_SECONDS, LIVE_SECONDS = 5.0, 10.0, 1.0  # between rows; without any; of the live bar
 
 
@@ -31,9 +32,15 @@ def introduction(session: Session, preset: str | None = None) -> list[str]:
     found = [dataset.name, count(len(dataset), "example")]
     if len(spec.shape) == 3:
         channels, height, width = spec.shape
-        found.append(f"{height}x{width} {({1: 'gray', 3: 'colour', 4: 'colour and alpha'})[channels]}")
+        found.append(f"{height}x{width} {COLOURS[channels]}")
     else:
         found.append(f"{spec.size}-d points")
+    if dataset.partners is not None:
+        paired = len(session.game.directions) == 1
+        beside = (
+            "each with its partner" if paired else f"and {count(len(dataset.partners), 'example')} of the other domain"
+        )
+        found.append(f"{beside}, {COLOURS[dataset.partners.shape[1]]}")
     if spec.classes:
         used = "labels are used" if session.game.classes else "labels are not used by this recipe"
         found.append(f"{count(len(spec.classes), 'class', 'classes')} ({used})")
@@ -55,11 +62,11 @@ def closing(session: Session, gif: bool = False) -> list[str]:
     path = shlex.quote(str(folder.path))
     grid = max(folder.grids.iterdir())
     made = [str(grid), folder.film.name, *([folder.film.with_suffix(".gif").name] if gif else []), folder.curves.name]
-    made += [f"{folder.judged.name}/"] if folder.judged.is_dir() else []
+    made += [f"{name}/" for name in ("judged", "reconstructions") if (folder.path / name).is_dir()]
     lines = [
         f" Done      {count(rounds, 'round')}, {count(session.deck.images, 'example')} in {duration(session.seconds)}",
         f"   pictures  {' · '.join(made)}",
-        f"   next      zerosum sample {path} -n 64",
+        f"   next      zerosum {f'sample {path} -n 64' if session.dataset.partners is None else f'translate {path} PICTURE'}",
     ]
     if session.game.classes:
         lines.append(f"             zerosum sample {path} --label {shlex.quote(session.dataset.spec.classes[0])}")

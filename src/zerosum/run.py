@@ -29,7 +29,7 @@ __all__ = ["Folder", "NonFinite", "RunError", "Session", "begin", "conduct", "go
 
 def begin(settings: Settings, out: Path | None = None) -> Session:
     """Load the data, build the game, make the folder; nothing is played yet. Raises DataError, ValueError, RunError."""
-    session = Session(settings, _data(settings))
+    session = Session(settings, data_of(settings))
     _check_disk(session, out or Path("runs"))
     session.enter(Folder.create(out, f"{session.dataset.name}-{settings.recipe}", settings))
     session.folder.note(**_facts(session), ended="running")
@@ -46,7 +46,7 @@ def go_on(folder: Folder, length: str | None = None) -> tuple[Session, list[str]
     if length is not None:
         changed = settings.model_dump(mode="json", exclude={"recipe"})
         settings = resolve(settings.recipe, overrides={"length": length}, base=changed)
-    session = Session(settings, _data(settings))
+    session = Session(settings, data_of(settings))
     session.enter(folder)
     _check_data(session)
     troubles = session.load() if session.checkpoints.paths() else []
@@ -104,7 +104,8 @@ def check_recipe(word: str | None) -> None:
         raise
 
 
-def _data(settings: Settings) -> Dataset:
+def data_of(settings: Settings) -> Dataset:
+    """The data of a run, loaded as its recipe needs it. Raises DataError."""
     data = settings.data
     return sources.load(
         data.source,

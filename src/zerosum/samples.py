@@ -31,7 +31,7 @@ def write(model: Model, n: int, *, label: str | None, seed: int, out: Path, scor
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"{out.parent} cannot be a folder ({error.strerror}): name another --out") from None
-    out = _free(out)
+    out = free(out)
     x, y, scores = model.draw(n, label, seed, scored=scored)
     if out.suffix == ".npz":
         _write_arrays(out, x, y, scores)
@@ -84,7 +84,7 @@ def _write_folder(out: Path, images: np.ndarray, classes: list[str] | None) -> N
         Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(out / f"{name}.png")
 
 
-def _free(out: Path) -> Path:
+def free(out: Path) -> Path:
     """`out`, or where that is taken: out-2, out-3 ..."""
     candidate, number = out, 1
     while candidate.exists():

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerosum.data.deck import Deck
+from zerosum.data.deck import Deck, TwoDecks
 
 sizes = st.integers(1, 40)
 
@@ -104,3 +104,80 @@ def test_what_cannot_be_dealt_is_refused():
         Deck(numbers(3), None, seed=0).deal(0)
     with pytest.raises(ValueError, match="had 3 examples, this one has 4"):
         Deck(numbers(4), None, seed=0).load_state_dict(Deck(numbers(3), None, seed=0).state_dict())
+
+
+def pictures(n: int, first: int = 0) -> torch.Tensor:
+    """n pictures whose single level is their index, from `first` on."""
+    return torch.arange(first, first + n, dtype=torch.uint8).reshape(n, 1, 1, 1).expand(n, 3, 2, 4).contiguous()
+
+
+def which(x: torch.Tensor) -> torch.Tensor:
+    """The levels that were dealt as [-1, 1]."""
+    assert x.min() >= -1
+    assert x.max() <= 1
+    return ((x[:, 0, 0, 0] + 1) * 127.5).round().long()
+
+
+@settings(deadline=None, max_examples=30)
+@given(n=sizes, batch=sizes, seed=st.integers(0, 2**32))
+def test_partners_stay_together(n, batch, seed):
+    deck = Deck(pictures(n), pictures(n, 100), seed=seed)
+    for _ in range(4):
+        x, y = deck.deal(batch)
+        assert x.shape == y.shape == (batch, 3, 2, 4)
+        assert y.dtype == torch.float32
+        assert y.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(which(y), which(x) + 100)
+        assert torch.equal(which(x), deck.last)
+
+
+def test_partners_may_have_other_channels():
+    y = Deck(pictures(5), pictures(5)[:, :1], seed=0).deal(3)[1]
+    assert y.shape == (3, 1, 2, 4)
+    with pytest.raises(ValueError, match="got 4 labels for 5 examples"):
+        Deck(pictures(5), pictures(4), seed=0)
+
+
+@settings(deadline=None, max_examples=40)
+@given(n=sizes, m=sizes, batch=sizes, seed=st.integers(0, 2**32))
+def test_two_decks_deal_each_domain_once_an_epoch(n, m, batch, seed):
+    decks = TwoDecks(pictures(n), pictures(m, 100), seed=seed)
+    dealt = [decks.deal(batch) for _ in range(5)]
+    for side, count, first in ((0, n, 0), (1, m, 100)):
+        whole = which(torch.cat([hand[side] for hand in dealt]))
+        for epoch in whole.split(count):
+            assert len(epoch.unique()) == len(epoch)
+            assert set(epoch.tolist()) <= set(range(first, first + count))
+    assert len(decks) == n
+    assert decks.images == 5 * batch
+    assert decks.epochs == 5 * batch / n
+
+
+def test_two_decks_keep_orders_of_their_own():
+    """What is dealt together belongs together as often as by chance; the same seed deals the same."""
+    decks, again = (TwoDecks(pictures(200), pictures(200), seed=3) for _ in range(2))
+    together = 0
+    for _ in range(20):
+        (a, b), (c, d) = decks.deal(100), again.deal(100)
+        assert torch.equal(a, c)
+        assert torch.equal(b, d)
+        together += int((which(a) == which(b)).sum())
+    assert together < 30  # of 2,000; 10 by chance
+    assert not torch.equal(decks.deal(100)[0], TwoDecks(pictures(200), pictures(200), seed=4).deal(100)[0])
+
+
+@settings(deadline=None, max_examples=20)
+@given(n=sizes, m=sizes, batch=sizes, before=st.integers(0, 5))
+def test_resumed_two_decks_deal_the_same(n, m, batch, before):
+    decks = TwoDecks(pictures(n), pictures(m), seed=1)
+    for _ in range(before):
+        decks.deal(batch)
+    state = decks.state_dict()
+    expected = [decks.deal(batch) for _ in range(4)]
+    other = TwoDecks(pictures(n), pictures(m), seed=2)
+    other.load_state_dict(state)
+    assert other.images == before * batch
+    for a, b in expected:
+        x, y = other.deal(batch)
+        assert torch.equal(a, x)
+        assert torch.equal(b, y)

@@ -11,11 +11,27 @@ from zerosum.data.labels import read_labels
 from zerosum.data.pictures import Listing, Look, Picture, decode_all, list_folder, list_zip, look_all, settle_size
 from zerosum.data.request import Request
 
-_SPLIT_FOLDER = re.compile(r"(train|test|val|valid|validation|dev)[AB]?")
+_SPLIT_FOLDER = re.compile(r"(train|test|val|valid|validation|dev)[ABab]?")
+_SIDES = ("A", "B", "AB")
 
 
 def read_album(path: Path, request: Request) -> Arrays:
     """The pictures of a folder or zip, fitted to one size, with labels from their folders or from a file."""
+    return labelled(*listed(path, request.split), request, path)[0]
+
+
+def labelled(listing: Listing, notes: list[str], request: Request, path: Path) -> tuple[Arrays, list[str]]:
+    """Those pictures of a listing that are kept and can be read, their labels if any, and their names."""
+    numbers, classes, more = labels_of(listing.pictures, request.labels)
+    kept = request.choose(len(listing.pictures), numbers)
+    chosen = [listing.pictures[i] for i in kept]
+    images, good, told = decoded(chosen, look_all(chosen), listing.others, request, path)
+    labels = None if numbers is None else numbers[[kept[i] for i in good]]
+    return Arrays(images, labels, classes, (*notes, *more, *told), settled=True), [chosen[i].name for i in good]
+
+
+def listed(path: Path, split: str) -> tuple[Listing, list[str]]:
+    """The pictures of a folder or zip that belong to a split, and notes."""
     listing = list_zip(path) if path.suffix.lower() == ".zip" and path.is_file() else list_folder(path)
     if not listing.pictures:
         held = (
@@ -24,17 +40,30 @@ def read_album(path: Path, request: Request) -> Arrays:
             else "nothing"
         )
         raise DataError(f"'{path}' holds {held}: expected pictures (png, jpg, webp, ...) or folders of pictures")
-    listing = _unwrapped(listing)
-    listing, notes = _of_split(listing, path, request.split)
-    numbers, classes, more = _labels(listing.pictures, request.labels)
-    kept = request.choose(len(listing.pictures))
-    images, good, told = _decoded([listing.pictures[i] for i in kept], listing.others, request, path)
-    labels = None if numbers is None else numbers[[kept[i] for i in good]]
-    return Arrays(images, labels, classes, (*notes, *more, *told), settled=True)
+    return _of_split(_unwrapped(_split_first(_unwrapped(listing))), path, split)
+
+
+def _split_first(listing: Listing) -> Listing:
+    """A/train/1.png as train/A/1.png, where every picture lies so in A/, B/ (or AB/): as pix2pix's own tools do."""
+    parts = [_parts(p) for p in listing.pictures]
+    if not all(len(part) > 2 and part[0].upper() in _SIDES and _SPLIT_FOLDER.fullmatch(part[1]) for part in parts):
+        return listing
+
+    def turned(name: str) -> str:
+        side, split, *rest = name.split("/")
+        return "/".join((split, side, *rest))
+
+    others = [turned(name) for name in listing.others if name.count("/") > 1]
+    return Listing(sorted((Picture(turned(p.name), p.read) for p in listing.pictures), key=lambda p: p.name), others)
 
 
 def _parts(picture: Picture) -> list[str]:
     return picture.name.split("/")
+
+
+def tops_of(listing: Listing) -> set[str]:
+    """The folders at the top."""
+    return {_parts(picture)[0] for picture in listing.pictures if len(_parts(picture)) > 1}
 
 
 def _below(listing: Listing, folder: str) -> Listing:
@@ -56,7 +85,7 @@ def _unwrapped(listing: Listing) -> Listing:
 
 def _of_split(listing: Listing, path: Path, split: str) -> tuple[Listing, list[str]]:
     """The part for a split where all top folders are train/, test/ ..., or trainA/, trainB/, testA/, testB/."""
-    tops = {_parts(picture)[0] for picture in listing.pictures if len(_parts(picture)) > 1}
+    tops = tops_of(listing)
     if len(tops) > 1 and all(_SPLIT_FOLDER.fullmatch(top) for top in tops) and any(t.startswith(split) for t in tops):
         taken = " and ".join(f"{top}/" for top in sorted(tops) if top.startswith(split))
         note = f"only the pictures in {taken} were taken"
@@ -70,7 +99,7 @@ def _of_split(listing: Listing, path: Path, split: str) -> tuple[Listing, list[s
     return listing, []
 
 
-def _labels(pictures: list[Picture], source: str | None) -> tuple[np.ndarray | None, tuple[str, ...], list[str]]:
+def labels_of(pictures: list[Picture], source: str | None) -> tuple[np.ndarray | None, tuple[str, ...], list[str]]:
     """int64 [n] or None, the class names, notes."""
     if source is not None:
         return *read_labels(source, [picture.name for picture in pictures], len(pictures)), []
@@ -86,18 +115,17 @@ def _labels(pictures: list[Picture], source: str | None) -> tuple[np.ndarray | N
     return np.array([number[_parts(picture)[0]] for picture in pictures], np.int64), classes, []
 
 
-def _decoded(
-    pictures: list[Picture], others: list[str], request: Request, path: Path
+def decoded(
+    pictures: list[Picture], looks: list[Look | None], others: list[str], request: Request, path: Path, parts: int = 1
 ) -> tuple[np.ndarray, list[int], list[str]]:
-    """uint8 [n h w c], which pictures these are, notes."""
-    looks = look_all(pictures)
+    """uint8 [n h w c], which pictures these are, notes; with several `parts` side by side in each [n h w parts*c]."""
     seen = [look for look in looks if look is not None]
     if not seen:
         raise DataError(f"none of the {len(pictures):,} pictures in '{path}' can be read: check '{pictures[0].name}'")
     size, note = (request.size, None) if request.size else settle_size(seen)
     channels = request.channels or (1 if all(look.gray for look in seen) else 3)
     readable = [i for i, look in enumerate(looks) if look is not None]
-    decoded = zip(readable, decode_all([pictures[i] for i in readable], size, channels), strict=True)
+    decoded = zip(readable, decode_all([pictures[i] for i in readable], size, channels, parts), strict=True)
     arrays = {i: array for i, array in decoded if array is not None}
     good = list(arrays)
     if not good:
@@ -105,8 +133,8 @@ def _decoded(
     skipped = [picture.name for i, picture in enumerate(pictures) if i not in arrays]
     notes = [
         note or _resized(seen, size),
-        _some("unreadable or oversized picture", skipped, "skipped"),
-        _some("file that is no picture", others, "skipped", "files that are no pictures"),
+        some("unreadable or oversized picture", skipped, "skipped"),
+        some("file that is no picture", others, "skipped", "files that are no pictures"),
         _count(sum(look.deep for look in seen), "scaled from 16 to 8 bits"),
         _count(sum(look.alpha for look in seen), "transparent and laid on white") if channels != 4 else None,
     ]
@@ -120,7 +148,7 @@ def _resized(looks: list[Look], size: tuple[int, int]) -> str | None:
     )
 
 
-def _some(what: str, names: list[str], done: str, many: str | None = None) -> str | None:
+def some(what: str, names: list[str], done: str, many: str | None = None) -> str | None:
     """A note that counts files and names the first three."""
     if not names:
         return None

@@ -33,6 +33,8 @@ class Arrays:
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     settled: bool = False  # labels, limit and size have been seen to
+    partners: np.ndarray | None = None  # uint8 [n h w c], one an image
+    partner: np.ndarray | None = None  # int64 [n of class 0]: which of class 1 belongs to each
 
 
 def _open(path: Path) -> BinaryIO:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from zerosum.data.spec import Images, Points
+from zerosum.data.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,12 @@ class Dataset:
     """Examples held in memory, with their shape, their labels if any, and what was done to them on the way."""
 
     name: str  # short, fit for a run folder: "glyphs", "mnist", "flowers"
-    spec: Images | Points
+    spec: Spec
     examples: Tensor  # uint8 [n c h w] | float32 [n d]
     labels: Tensor | None  # int64 [n]
     notes: tuple[str, ...] = ()  # what was found and done, one plain sentence each
     factors: dict[str, Tensor] | None = None  # ground truth factors of variation, each [n] or [n k]
+    partners: Tensor | None = None  # uint8 [n c h w], one an example (Pairs); or [m c h w], the other domain (Domains)
 
     def __len__(self) -> int:
         return len(self.examples)

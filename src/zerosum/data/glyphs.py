@@ -9,12 +9,12 @@ and one of y, hence a product of two thin matrices; d = s sqrt(-2 log F) gives t
 d = width / 2. Where strokes cross, F adds up and ink runs a little, as it does on paper.
 """
 
-import hashlib
 import math
 
 import torch
 from torch import Tensor
 
+from zerosum.data.chance import chance
 from zerosum.data.strokes import STYLES, pen
 
 _BLOCK = 1000  # glyphs that share one generator: the first n of a seed are the same whatever n is
@@ -31,12 +31,17 @@ _BLUR = 0.55  # deviation s as a fraction of the pen's radius
 
 
 def glyphs(
-    n: int, *, size: int | tuple[int, int] = 28, seed: int = 0, stream: int = 0
+    n: int,
+    *,
+    size: int | tuple[int, int] = 28,
+    seed: int = 0,
+    stream: int = 0,
+    widths: tuple[float, float] = (0.06, 0.13),
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """n digits: uint8 [n 1 h w], labels int64 [n], factors, each [n] or [n k]:
 
     digit, style   int64
-    width          of the pen, as a fraction of the smaller side, uniform in 0.06 .. 0.13
+    width          of the pen, as a fraction of the smaller side, uniform in `widths`
     slant          tangent of the lean to the right, N(0.12, 0.2^2)
     rotation       clockwise, radians, N(0, 0.1^2)
     scale          [n 2] of x and y, N(1, 0.1^2) each
@@ -44,13 +49,14 @@ def glyphs(
     jitter         [n 2k] offsets x, y of the control points, in heights of the digit; 0 beyond the style's own points
 
     Normal factors are cut at 2 deviations. A seed gives the same bytes for every n; `stream` starts another sequence.
+    Other `widths` draw the same digits with other pens: a digit that had the widest pen still has it.
 
     >>> images, labels, factors = glyphs(3)
     >>> images.shape, factors["shift"].shape
     (torch.Size([3, 1, 28, 28]), torch.Size([3, 2]))
     """
     height, width = (size, size) if isinstance(size, int) else size
-    blocks = [_block(seed, stream, start // _BLOCK) for start in range(0, n, _BLOCK)]
+    blocks = [_block(seed, stream, start // _BLOCK, widths) for start in range(0, n, _BLOCK)]
     images = torch.empty(n, 1, height, width, dtype=torch.uint8)
     for index, block in enumerate(blocks):
         first = index * _BLOCK
@@ -59,10 +65,9 @@ def glyphs(
     return images, factors["digit"], factors
 
 
-def _block(seed: int, stream: int, block: int) -> dict[str, Tensor]:
+def _block(seed: int, stream: int, block: int, widths: tuple[float, float]) -> dict[str, Tensor]:
     """The factors of one block of glyphs."""
-    digest = hashlib.sha256(f"glyphs {seed} {stream} {block}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    generator = chance("glyphs", seed, stream, block)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(_BLOCK, *shape, generator=generator).clamp_(-2, 2)
@@ -75,7 +80,7 @@ def _block(seed: int, stream: int, block: int) -> dict[str, Tensor]:
     return {
         "digit": digit,
         "style": style,
-        "width": 0.06 + 0.07 * torch.rand(_BLOCK, generator=generator),
+        "width": widths[0] + (widths[1] - widths[0]) * torch.rand(_BLOCK, generator=generator),
         "slant": 0.12 + 0.2 * normal(),
         "rotation": 0.1 * normal(),
         "scale": 1 + 0.1 * normal(2),

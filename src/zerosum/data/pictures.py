@@ -112,8 +112,11 @@ def _strict() -> Iterator[None]:
         yield
 
 
-def look_at(picture: Picture) -> Look | None:
-    """The header of a picture, or None if it cannot be read or decodes to too many pixels."""
+def look_at(picture: Picture, parts: int = 1) -> Look | None:
+    """The header of a picture, or None if it cannot be read or decodes to too many pixels.
+
+    Where several lie side by side in the file, the size is that of one.
+    """
     try:
         with Image.open(BytesIO(picture.read())) as image:
             width, height = image.size
@@ -126,18 +129,24 @@ def look_at(picture: Picture) -> Look | None:
                 width, height = height, width
             alpha = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
             deep = image.mode == "I" or image.mode.startswith("I;16")
-            return Look((height, width), image.mode in _GRAY, alpha, deep)
+            return Look((height, width // parts), image.mode in _GRAY, alpha, deep)
     except _UNREADABLE:
         return None
 
 
-def decode(picture: Picture, size: tuple[int, int], channels: int) -> np.ndarray | None:
-    """uint8 [h w c] of the wanted size, or None if the file is damaged."""
+def decode(picture: Picture, size: tuple[int, int], channels: int, parts: int = 1) -> np.ndarray | None:
+    """uint8 [h w c] of the wanted size, or None if the file is damaged; several side by side as [h w parts*c]."""
     try:
         with Image.open(BytesIO(picture.read())) as image:
-            image.draft(None, (2 * max(size), 2 * max(size)))  # a large JPEG is decoded at no more than is needed
-            upright = ImageOps.exif_transpose(image)
-            return as_array(fit(to_mode(upright, channels), size), channels)
+            most = 2 * max(size)
+            image.draft(None, (parts * most, most))  # a large JPEG is decoded at no more than is needed
+            upright = to_mode(ImageOps.exif_transpose(image), channels)
+            width = upright.width // parts
+            lefts = [round(i * upright.width / parts) for i in range(parts)]
+            crops = (
+                [upright.crop((left, 0, left + width, upright.height)) for left in lefts] if parts > 1 else [upright]
+            )
+            return np.concatenate([as_array(fit(crop, size), channels) for crop in crops], 2)
     except _UNREADABLE:
         return None
 
@@ -171,14 +180,16 @@ def as_array(image: Image.Image, channels: int) -> np.ndarray:
     return np.asarray(image).reshape(image.height, image.width, channels)
 
 
-def look_all(pictures: list[Picture]) -> list[Look | None]:
+def look_all(pictures: list[Picture], parts: int = 1) -> list[Look | None]:
     with _strict(), ThreadPoolExecutor() as pool:
-        return list(pool.map(look_at, pictures))
+        return list(pool.map(lambda picture: look_at(picture, parts), pictures))
 
 
-def decode_all(pictures: list[Picture], size: tuple[int, int], channels: int) -> list[np.ndarray | None]:
+def decode_all(
+    pictures: list[Picture], size: tuple[int, int], channels: int, parts: int = 1
+) -> list[np.ndarray | None]:
     with _strict(), ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda picture: decode(picture, size, channels), pictures))
+        return list(pool.map(lambda picture: decode(picture, size, channels, parts), pictures))
 
 
 def refit(images: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:

@@ -1,11 +1,15 @@
 """What a user asks of a source, checked once."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from zerosum.data.dataset import DataError, did_you_mean
 
 SPLITS = ("train", "test")
+PAIRINGS = ("pairs", "domains")
+DIRECTIONS = ("AtoB", "BtoA")
 _SMALLEST, _LARGEST = 4, 1024  # sides in pixels that can be asked for
 
 
@@ -19,9 +23,14 @@ class Request:
     split: str
     limit: int | None
     seed: int
+    pairing: str | None = None
+    direction: str = "AtoB"
 
-    def choose(self, n: int) -> list[int]:
-        """Which of n examples are kept, in order: all, or `limit` of them drawn by the seed."""
+    def choose(self, n: int, labels: np.ndarray | None = None) -> list[int]:
+        """Which of n examples are kept, in order: all, or `limit` of them drawn by the seed; of each of two domains."""
+        if self.pairing == "domains" and labels is not None:
+            own = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+            return sorted(int(of[i]) for of in own for i in replace(self, pairing=None).choose(len(of)))
         if self.limit is None or self.limit >= n:
             return list(range(n))
         return sorted(random.Random(self.seed).sample(range(n), self.limit))
@@ -40,17 +49,25 @@ def check(
     split: str,
     limit: int | None,
     seed: int,
+    pairing: str | None = None,
+    direction: str = "AtoB",
 ) -> Request:
     """A request, or DataError for anything that no source could give."""
     if split not in SPLITS:
         raise DataError(f"got split '{split}', expected 'train' or 'test'.{did_you_mean(split, SPLITS)}")
+    if pairing not in (None, *PAIRINGS):
+        raise DataError(
+            f"got pairing '{pairing}', expected 'pairs', 'domains' or none.{did_you_mean(pairing, PAIRINGS)}"
+        )
+    if direction not in DIRECTIONS:
+        raise DataError(f"got direction '{direction}', expected 'AtoB' or 'BtoA'.{did_you_mean(direction, DIRECTIONS)}")
     if channels not in (None, 1, 3, 4):
         raise DataError(f"got {channels} channels, expected 1 (gray), 3 (RGB) or 4 (RGBA)")
     if limit is not None and limit < 1:
         raise DataError(f"got a limit of {limit}, expected at least 1 example")
     if size is None:
-        return Request(None, channels, labels, split, limit, seed)
+        return Request(None, channels, labels, split, limit, seed, pairing, direction)
     height, width = (size, size) if isinstance(size, int) else size
     if not all(_SMALLEST <= side <= _LARGEST for side in (height, width)):
         raise DataError(f"got size {height}x{width}, expected each side from {_SMALLEST} to {_LARGEST} pixels")
-    return Request((height, width), channels, labels, split, limit, seed)
+    return Request((height, width), channels, labels, split, limit, seed, pairing, direction)

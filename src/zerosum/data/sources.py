@@ -1,6 +1,8 @@
 """Any source of data as one Dataset: an embedded name, a known public set, or a path.
 
     glyphs  ring  grid  spiral  parabola  gaussian-1d        made here, nothing is fetched
+    strokes  cityscape                                       pairs, made here
+    striped  coloured  bold                                  two domains, made here
     mnist  fashion-mnist  cifar10                            $ZEROSUM_DATA, the cache, or a checked download
     PATH                                                     IDX, npz, a zip or folder of pictures or of class folders
 
@@ -9,6 +11,7 @@ A bare known name wins over a folder of that name: write ./mnist for the folder.
 
 import contextlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +19,20 @@ import torch
 
 from zerosum.data.albums import read_album
 from zerosum.data.arrays import Arrays, images_idx, images_npz, is_idx
+from zerosum.data.couples import read_domains, read_pairs
 from zerosum.data.dataset import DataError, Dataset, did_you_mean
-from zerosum.data.glyphs import glyphs
+from zerosum.data.embedded import DOMAINS, PAIRS, made
 from zerosum.data.known import CLASSES, in_folder, read_known
 from zerosum.data.labels import check_labels, read_labels
+from zerosum.data.pairing import couple, lean, no_domains, no_pairs, of_classes
 from zerosum.data.pictures import refit
-from zerosum.data.request import SPLITS, Request, check
-from zerosum.data.spec import Images, Points
+from zerosum.data.request import Request, check
+from zerosum.data.spec import Images, Pairs
 from zerosum.data.toy import TOYS
 
 __all__ = ["NAMES", "DataError", "Dataset", "load"]
 
-NAMES = ("glyphs", *TOYS, *CLASSES)
+NAMES = ("glyphs", *TOYS, *PAIRS, *DOMAINS, *CLASSES)
 
 
 def load(
@@ -39,6 +44,8 @@ def load(
     split: str = "train",
     limit: int | None = None,
     seed: int = 0,
+    pairing: str | None = None,
+    direction: str = "AtoB",
 ) -> Dataset:
     """The named or found set, in memory; DataError, in one line, if it cannot be had.
 
@@ -46,20 +53,33 @@ def load(
     channels  1, 3 or 4; by default 1 if every image is stored as gray, else 3 with transparency laid on white
     labels    a file with labels for an image source: csv, npy, npz or IDX
     split     "train" or "test"; a folder or zip has a test split only if it holds train/ and test/
-    limit     at most so many examples: made so many if embedded, else a random choice by `seed`, kept in order
+    limit     at most so many examples: made so many if embedded, else a random choice by `seed`, kept in order;
+              so many pairs, or so many of each of two domains
+    pairing   what a recipe needs: "pairs", "domains" or, by default, the set as it is
+    direction "AtoB", or "BtoA": the two sides of pairs or domains change places
+
+    Pairs are folders A/ and B/ whose pictures have the same names, or pictures of two side by side (left A, right B).
+    Domains are folders A/ and B/, trainA/ and trainB/, or any labelled set of two classes; pairs serve as domains, B
+    in another order. Both sides get one size; without `channels` each is gray or colour as it is. The second side is
+    in `partners`. Where it is known which of B belongs to each of A, `factors["partner"]` says so.
 
     >>> load("ring", limit=3).examples.shape
     torch.Size([3, 2])
+    >>> load("cityscape", limit=3, direction="BtoA").partners.shape
+    torch.Size([3, 3, 32, 32])
     """
-    request = check(size, channels, labels, split, limit, seed)
-    if source in TOYS:
-        return _toy(source, request)
-    if source == "glyphs":
-        return _glyphs(request)
-    if source in CLASSES:
-        return _from_arrays(source, read_known(source, split), request)
-    path = _existing(source)
-    return _from_arrays(_name(path), _read(path, source, request), request)
+    request = check(size, channels, labels, split, limit, seed, pairing, direction)
+    if (pairing or direction != "AtoB") and (one := made(source, replace(request, limit=1))):
+        couple(one, request)  # what cannot be is said before all is drawn
+    data = made(source, request)
+    if data is None and source in CLASSES:
+        if pairing:  # or downloaded
+            raise (no_pairs if pairing == "pairs" else no_domains)(source, of_classes(CLASSES[source]))
+        data = _from_arrays(source, read_known(source, split), request)
+    elif data is None:
+        path = _existing(source)
+        data = _from_arrays(_name(path), _read(path, source, request), request)
+    return couple(data, request)
 
 
 def _read(path: Path, source: str, request: Request) -> Arrays:
@@ -67,7 +87,8 @@ def _read(path: Path, source: str, request: Request) -> Arrays:
     if path.is_dir() and (reader := in_folder(path, request.split)) is not None:
         return reader()
     if path.is_dir() or path.suffix.lower() == ".zip":
-        return read_album(path, request)
+        read = {"pairs": read_pairs, "domains": read_domains, None: read_album}[request.pairing]
+        return read(path, request)
     if request.split != "train":
         raise DataError(f"'{source}' is one file and has no split '{request.split}': use split 'train'")
     if path.suffix.lower() == ".npz":
@@ -75,28 +96,6 @@ def _read(path: Path, source: str, request: Request) -> Arrays:
     if is_idx(path) or "idx" in path.name:
         return images_idx(path)
     raise DataError(f"'{source}' is no folder, .zip, .npz or IDX file: give one of these, or a folder of pictures")
-
-
-def _toy(name: str, request: Request) -> Dataset:
-    request.refuse(name, "is points and has none", "size", "channels", "labels")
-    toy = TOYS[name]()
-    # Even seeds are for training, odd ones for testing: the two never share a stream.
-    generator = torch.Generator().manual_seed(2 * request.seed + SPLITS.index(request.split))
-    points = toy.sample(request.limit or (100_000 if request.split == "train" else 10_000), generator)
-    return Dataset(name, Points(toy.dim, scale=float(points.square().mean().sqrt())), points, None)
-
-
-def _glyphs(request: Request) -> Dataset:
-    request.refuse("glyphs", "has its own", "labels")
-    n = request.limit or (20_000 if request.split == "train" else 5_000)
-    stream = SPLITS.index(request.split)
-    images, digits, factors = glyphs(n, size=request.size or 28, seed=request.seed, stream=stream)
-    if request.channels in (3, 4):
-        images = images.repeat(1, 3, 1, 1)
-    if request.channels == 4:
-        images = torch.cat([images, torch.full_like(images[:, :1], 255)], 1)
-    channels, height, width = images.shape[1:]
-    return Dataset("glyphs", Images(channels, height, width, tuple("0123456789")), images, digits, factors=factors)
 
 
 def _existing(source: str) -> Path:
@@ -123,7 +122,8 @@ def _name(path: Path) -> str:
 def _from_arrays(name: str, found: Arrays, request: Request) -> Dataset:
     """Labels checked, the limit kept, every image fitted; what an album has done already is not done again."""
     if found.settled:
-        return _dataset(name, found.images, found.labels, found.classes, found.notes)
+        data = _dataset(name, found.images, found.labels, found.classes, found.notes)
+        return data if found.partners is None and found.partner is None else _with_partners(data, found, request)
     n, height, width, held = found.images.shape
     numbers: np.ndarray | None = None
     classes: tuple[str, ...] = ()
@@ -131,7 +131,7 @@ def _from_arrays(name: str, found: Arrays, request: Request) -> Dataset:
         numbers, classes = read_labels(request.labels, None, n, found.classes)
     elif found.labels is not None:
         numbers, classes = check_labels(found.labels, n, found.classes, f"'{name}'")
-    kept = request.choose(n)
+    kept = request.choose(n, numbers)
     images = found.images if len(kept) == n else found.images[kept]
     size, channels = request.size or (height, width), request.channels or min(held, 3)
     notes = list(found.notes)
@@ -142,6 +142,15 @@ def _from_arrays(name: str, found: Arrays, request: Request) -> Dataset:
     return _dataset(
         name, refit(images, size, channels), None if numbers is None else numbers[kept], classes, tuple(notes)
     )
+
+
+def _with_partners(data: Dataset, found: Arrays, request: Request) -> Dataset:
+    """The pairs of an album, or the truth about who belongs to whom in its two domains."""
+    if found.partners is None:
+        return replace(data, factors={"partner": torch.from_numpy(found.partner)})
+    a = lean(data.examples, request.channels)
+    b = lean(_dataset(data.name, found.partners, None, (), ()).examples, request.channels)
+    return replace(data, spec=Pairs(Images(*a.shape[1:]), Images(*b.shape[1:])), examples=a, partners=b)
 
 
 def _dataset(

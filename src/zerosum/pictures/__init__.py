@@ -7,8 +7,19 @@ whole or not at all.
 
 from zerosum.pictures.curves import curves
 from zerosum.pictures.film import Film
-from zerosum.pictures.look import save
+from zerosum.pictures.look import captioned, save, whole
 from zerosum.pictures.sheets import grid, scored_grid, to_uint8
 from zerosum.pictures.toys import Judge, points_picture
 
-__all__ = ["Film", "Judge", "curves", "grid", "points_picture", "save", "scored_grid", "to_uint8"]
+__all__ = [
+    "Film",
+    "Judge",
+    "captioned",
+    "curves",
+    "grid",
+    "points_picture",
+    "save",
+    "scored_grid",
+    "to_uint8",
+    "whole",
+]
