@@ -34,13 +34,22 @@ def small(line: str) -> list[str]:
     return words
 
 
+def picture(path: Path, shade: int, size: tuple[int, int] = (40, 36)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (shade, 90, 255 - shade)).save(path)
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """An empty folder with pictures in ./flowers, and a run where the README has one."""
+    """An empty folder with the pictures that the pages speak of."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "flowers").mkdir()
     for i in range(12):
-        Image.new("RGB", (40, 36), (20 * i, 90, 255 - 20 * i)).save(tmp_path / "flowers" / f"{i}.png")
+        picture(tmp_path / "flowers" / f"{i}.png", 20 * i)
+        for side in ("A", "B"):
+            picture(tmp_path / "maps" / side / f"{i}.png", 20 * i)
+        for animal in ("horse", "zebra"):
+            picture(tmp_path / "animals" / animal / f"{i}.png", 20 * i)
+    picture(tmp_path / "photo.png", 90, (75, 50))
     return tmp_path
 
 
@@ -64,8 +73,9 @@ def test_a_command_runs(page: str, line: str, place) -> None:
     assert words[0] == "zerosum", f"{page} shows a command that no test runs: {line}"
     if {"mnist", "mnist28", "fashion"} & set(words) and words[1] == "train" and "ZEROSUM_DATA" not in os.environ:
         pytest.skip("set ZEROSUM_DATA to a folder with mnist/ and fashion-mnist/ to run this command")
-    if words[1] in ("sample", "resume"):
-        run(["zerosum", "train", "--rounds", "2", "--set", "limit=300"])
+    if words[1] not in ("train", "recipes", "config"):
+        data, recipe = re.fullmatch(r"runs/\d{4}-(\w+)-(\w+)", words[2]).groups()
+        run(["zerosum", "train", recipe, "--data", data, "--rounds", "2", "--set", "limit=300", "--out", words[2]])
         if words[1] == "resume":
             words = [w if w != "3" else "4" for w in words]
     run(words)

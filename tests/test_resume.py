@@ -32,6 +32,7 @@ GAN = {
     "batch": 8,
     "limit": 100,
     "pictures": "50 %",
+    "cooldown": 0.0,  # else a run that is extended has cooled at another time than one that was never cut
 }
 
 

@@ -235,9 +235,7 @@ def test_data_that_changed_or_vanished_is_refused(settings, tmp_path, same_run):
 
 
 def test_a_fingerprint_knows_examples_and_labels(monkeypatch):
-    def fingerprint(data):
-        return model.fingerprint(data.spec, data.examples, data.labels)
-
+    fingerprint = model.fingerprint
     found = sources.load("glyphs", limit=40)
     same = fingerprint(sources.load("glyphs", limit=40))
     assert fingerprint(found) == same
@@ -250,6 +248,14 @@ def test_a_fingerprint_knows_examples_and_labels(monkeypatch):
     assert fingerprint(found) == same
     monkeypatch.setattr(model, "READ_BYTES", found.examples.nbytes // 3)  # a large set is read in strides
     assert fingerprint(found) != same
+
+
+def test_a_fingerprint_knows_partners():
+    found = sources.load("strokes", limit=4)
+    same = model.fingerprint(sources.load("strokes", limit=4))
+    assert model.fingerprint(found) == same
+    found.partners[3, 0, 5, 5] ^= 255
+    assert model.fingerprint(found) != same
 
 
 def test_a_checkpoint_of_another_run_is_refused(settings, small, tmp_path):

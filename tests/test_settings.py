@@ -39,7 +39,7 @@ def test_points_have_a_usual_preset_of_their_own() -> None:
     assert (pictures.play.batch, pictures.game.gamma, pictures.play.cooldown) == (64, 1.0, 0.5)
     assert resolve("r1gan", "points").data.source == "ring"
     assert resolve("r1gan", "default", {"source": "ring"}).play.batch == 64
-    assert resolve("gan", overrides={"source": "ring"}).play.batch == 64
+    assert resolve("cgan", overrides={"source": "ring"}).play.batch == 64, "it has no preset for points"
 
 
 @pytest.mark.parametrize(("given", "size"), [("128x256", (128, 256)), ("32,64", (32, 64)), (32, 32), ([8, 9], (8, 9))])

@@ -171,14 +171,15 @@ def add(
 def recipes(debug: Debug = False) -> None:
     """List the recipes: paper, what data they need, presets."""
     with one_line_errors(debug):
+        from zerosum import settings
         from zerosum.recipes import DEFAULT, RECIPES
 
         wide, papers = max(map(len, RECIPES)), max(len(recipe.paper) for recipe in RECIPES.values())
         for name, recipe in RECIPES.items():
             default = "  (default)" if name == DEFAULT else ""
             console.print(f" {name:<{wide}}  {recipe.paper:<{papers}}  needs {recipe.needs}{default}")
-            if recipe.presets:
-                console.print(f" {'':<{wide}}  presets: {', '.join(recipe.presets)}")
+            presets = f"; presets: {', '.join(recipe.presets)}" if recipe.presets else ""
+            console.print(f" {'':<{wide}}  a small run: {settings.resolve(name).play.length}{presets}")
 
 
 @app.command()

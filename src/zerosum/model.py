@@ -23,7 +23,6 @@ from zerosum.play.checkpoint import DamagedFile, atomically
 from zerosum.recipes import RECIPES
 
 FORMAT = 1
-OWN_STATE = "_extra_state"  # torch's name for what a module keeps besides parameters and buffers
 BLOCK = 64  # samples drawn at once
 READ_BYTES = 64 * 2**20  # of the data, about, for its fingerprint
 KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Images, Points, Pairs, Domains)}
@@ -72,13 +71,19 @@ def build(recipe: str, config: BaseModel, spec: Spec) -> Game:
 def save(path: Path, game: Game, average: Game, header: dict[str, Any]) -> None:
     """Write the networks of `game` (those that sampling needs: as averaged) under their own names, and the header.
 
-    The game's own extra state (a pool of fakes, say) is what only further play needs: it stays in the checkpoints.
+    What only further play needs (a count of pictures shown, a pool of fakes) stays in the checkpoints.
     """
-    state = {name: value for name, value in game.state_dict().items() if name != OWN_STATE}
+    state = {name: value for name, value in game.state_dict().items() if not _for_play_only(game, name)}
     state |= {name: value for name, value in average.state_dict().items() if name.split(".")[0] in game.ships}
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     metadata = {"zerosum": json.dumps({"format": FORMAT} | header)}
     atomically(path, lambda part: save_file(tensors, part, metadata=metadata))
+
+
+def _for_play_only(game: Game, name: str) -> bool:
+    """Whether an entry of the game's state is the extra state of the game itself, or of a part without parameters."""
+    part, dot, _ = name.partition(".")
+    return name.endswith("_extra_state") and (not dot or next(game.get_submodule(part).parameters(), None) is None)
 
 
 class Model:
@@ -198,7 +203,7 @@ def load(path: str | Path, device: str = "cpu", changes: Mapping[str, Any] | Non
         spec = spec_of(header["data"])
         config = settings.recipe_of(header["recipe"]).config(**header["game"])
         game = build(header["recipe"], config, spec)
-        own = {name: value for name, value in game.state_dict().items() if name == OWN_STATE}
+        own = {name: value for name, value in game.state_dict().items() if _for_play_only(game, name)}
         game.load_state_dict(tensors | own)
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -63,10 +63,11 @@ def closing(session: Session, gif: bool = False) -> list[str]:
     grid = max(folder.grids.iterdir())
     made = [str(grid), folder.film.name, *([folder.film.with_suffix(".gif").name] if gif else []), folder.curves.name]
     made += [f"{name}/" for name in ("judged", "reconstructions") if (folder.path / name).is_dir()]
+    first = f"sample {path} -n 64" if session.dataset.partners is None else f"translate {path} PICTURE"
     lines = [
         f" Done      {count(rounds, 'round')}, {count(session.deck.images, 'example')} in {duration(session.seconds)}",
         f"   pictures  {' · '.join(made)}",
-        f"   next      zerosum {f'sample {path} -n 64' if session.dataset.partners is None else f'translate {path} PICTURE'}",
+        f"   next      zerosum {first}",
     ]
     if session.game.classes:
         lines.append(f"             zerosum sample {path} --label {shlex.quote(session.dataset.spec.classes[0])}")

@@ -3,11 +3,13 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import softplus
 
 from zerosum.data.spec import Images, Points
 from zerosum.game import Batch
 from zerosum.play.trainer import Trainer
 from zerosum.recipes import RECIPES
+from zerosum.recipes.cgan import Joint
 
 DIGITS = Images(1, 16, 16, tuple("0123456789"))
 
@@ -88,13 +90,33 @@ def test_lsgan_pulls_to_one_and_zero() -> None:
     assert game.realness(batch.x, batch.y).min() >= 0
 
 
+def test_sngan_plays_the_hinge() -> None:
+    game, batch = build("sngan").eval(), hand()
+    real, fake = game.scores(batch)
+    expected = torch.clamp(1 - real, min=0).mean() + torch.clamp(1 + fake, min=0).mean()
+    torch.testing.assert_close(game.discriminator_loss(batch).total, expected)
+    torch.testing.assert_close(game.generator_loss(batch).total, -fake.mean())
+
+
+@pytest.mark.parametrize("name", ["cgan", "pacgan"])
+def test_the_first_game_is_played_as_ever(name: str) -> None:
+    """-E[log sigma(real)] - E[log(1 - sigma(fake))], and -E[log sigma(fake)] for G: of labelled pictures, of packs."""
+    game, batch = build(name), hand()
+    sides = (batch.x, game.fakes(batch))
+    real, fake = (game.score(game.packs(s)) if name == "pacgan" else game.score(s, batch.y) for s in sides)
+    expected = softplus(-real).mean() + softplus(fake).mean()
+    torch.testing.assert_close(game.discriminator_loss(batch).total, expected)
+    torch.testing.assert_close(game.generator_loss(batch).total, softplus(-fake).mean())
+
+
 @pytest.mark.parametrize("spec", [Images(2, 16, 16), Points(3)], ids=["pictures", "points"])
 def test_packs_hold_neighbours_along_channels(spec) -> None:
     game = build("pacgan", spec, pack=3)
     x = torch.arange(7.0).reshape(-1, *[1] * len(spec.shape)).expand(-1, *spec.shape)
     packs = game.packs(x)
     assert packs.shape == (2, 3 * spec.shape[0], *spec.shape[1:])
-    assert packs[1].reshape(3 * spec.shape[0], -1).mean(1).tolist() == [3.0] * spec.shape[0] + [4.0] * spec.shape[0] + [5.0] * spec.shape[0]
+    c = spec.shape[0]
+    assert packs[1].reshape(3 * c, -1).mean(1).tolist() == [3.0] * c + [4.0] * c + [5.0] * c
     with pytest.raises(ValueError, match="a pack holds 3 examples and the batch only 2"):
         game.packs(x[:2])
 
@@ -111,7 +133,7 @@ def test_a_pack_of_one_is_the_plain_game() -> None:
     torch.testing.assert_close(loss.total, plain.discriminator_loss(batch).total)
 
 
-@pytest.mark.parametrize("told", ["planes", "projection"])
+@pytest.mark.parametrize("told", ["joint", "projection"])
 def test_cgan_tells_both_players_the_label(told: str) -> None:
     game, batch = build("cgan", told=told), hand()
     z = game.noise(1)
@@ -119,4 +141,4 @@ def test_cgan_tells_both_players_the_label(told: str) -> None:
     assert not torch.allclose(one, other)
     x = batch.x[:1]
     assert game.score(x, torch.tensor([3])) != game.score(x, torch.tensor([7]))
-    assert (game.D.features[0].in_channels == 11) == (told == "planes")
+    assert isinstance(game.D, Joint) == (told == "joint")

@@ -21,7 +21,7 @@ class MinibatchDiscrimination(Minibatch):
     arXiv:1606.03498, section 3.2, whose sum also counts the example itself: a constant 1.
     """
 
-    def __init__(self, features: int, kernels: int = 50, numbers: int = 5):
+    def __init__(self, features: int, kernels: int = 16, numbers: int = 4):
         super().__init__()
         self.T = nn.Parameter(torch.randn(features, kernels, numbers) * features**-0.5)
         self.outputs = features + kernels

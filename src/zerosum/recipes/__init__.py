@@ -7,7 +7,25 @@ from pydantic import BaseModel
 
 from zerosum.data.spec import Domains, Images, Pairs, Points
 from zerosum.game import Game
-from zerosum.recipes import cgan, dcgan, gan, lsgan, pacgan, r1gan, r3gan, sngan, wgan, wgan_gp
+from zerosum.recipes import (
+    began,
+    cgan,
+    cyclegan,
+    dcgan,
+    ddpm,
+    gan,
+    infogan,
+    lsgan,
+    pacgan,
+    pix2pix,
+    progan,
+    r1gan,
+    r3gan,
+    sngan,
+    vae,
+    wgan,
+    wgan_gp,
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +67,14 @@ RECIPES = {
     "lsgan": Recipe(lsgan.LSGAN, lsgan.Config, lsgan.PRESETS, "Mao et al. 2017", (Images, Points)),
     "sngan": Recipe(sngan.SNGAN, sngan.Config, sngan.PRESETS, "Miyato et al. 2018", (Images, Points)),
     "pacgan": Recipe(pacgan.PacGAN, pacgan.Config, pacgan.PRESETS, "Lin et al. 2018", (Images, Points)),
+    "progan": Recipe(progan.ProGAN, progan.Config, progan.PRESETS, "Karras et al. 2018", (Images,)),
+    "infogan": Recipe(infogan.InfoGAN, infogan.Config, infogan.PRESETS, "Chen et al. 2016", (Images, Points)),
+    "began": Recipe(began.BEGAN, began.Config, began.PRESETS, "Berthelot et al. 2017", (Images,)),
     "r1gan": Recipe(r1gan.R1GAN, r1gan.Config, r1gan.PRESETS, "Mescheder et al. 2018", (Images, Points)),
     "r3gan": Recipe(r3gan.R3GAN, r3gan.Config, r3gan.PRESETS, "Huang et al. 2024", (Images, Points)),
+    "pix2pix": Recipe(pix2pix.Pix2Pix, pix2pix.Config, pix2pix.PRESETS, "Isola et al. 2017", (Pairs,)),
+    "cyclegan": Recipe(cyclegan.CycleGAN, cyclegan.Config, cyclegan.PRESETS, "Zhu et al. 2017", (Domains,)),
+    "vae": Recipe(vae.VAE, vae.Config, vae.PRESETS, "Kingma & Welling 2014", (Images, Points)),
+    "ddpm": Recipe(ddpm.DDPM, ddpm.Config, ddpm.PRESETS, "Ho et al. 2020", (Images, Points)),
 }
 DEFAULT = "r1gan"

@@ -18,7 +18,7 @@ from zerosum.recipes.duel import POINTS, Duel, Networks
 class Config(Networks):
     """The networks are those that all small recipes share."""
 
-    lr: float = Field(1e-3, gt=0, description="Adam's learning rate, both players (section 4.1: 0.001)")
+    lr: float = Field(2e-3, gt=0, description="Adam's learning rate, both players (section 4.1: 0.001)")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1 (section 4.1: 0.5)")
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2 (the authors' code: 0.999)")
 

@@ -21,7 +21,7 @@ class Config(Networks):
     """The networks are those that all small recipes share; D's first layer takes packs."""
 
     pack: int = Field(2, ge=1, description="m, samples that D judges at once (section 4: 2, 3, 4); 1: no packing")
-    lr: float = Field(1e-3, gt=0, description="Adam's learning rate, both players (section 4.2: 2e-4)")
+    lr: float = Field(2e-3, gt=0, description="Adam's learning rate, both players (section 4.2: 2e-4)")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1 (section 4.2: 0.5; section 4.1: 0.8)")
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2 (the authors' code: 0.999)")
 

@@ -21,7 +21,7 @@ class Config(Networks):
     """The networks are those that all small recipes share, D's under spectral norm."""
 
     steps: int = Field(1, ge=1, description="turns of D a round (table 1, settings A to F: 1 or 5)")
-    lr: float = Field(1e-3, gt=0, description="Adam's learning rate, both players (table 1: 1e-4 to 1e-3)")
+    lr: float = Field(2e-3, gt=0, description="Adam's learning rate, both players (table 1: 1e-4 to 1e-3)")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1 (table 1: 0 to 0.9)")
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2 (table 1: 0.9 to 0.999)")
 

@@ -24,8 +24,8 @@ class Config(Networks):
     """The networks are those that all small recipes share."""
 
     steps: int = Field(5, ge=1, description="n_critic, turns of D a round (algorithm 1: 5)")
-    clip: float = Field(0.05, gt=0, description="c: weights of D stay in [-c, c] (algorithm 1: 0.01)")
-    lr: float = Field(5e-4, gt=0, description="RMSProp's learning rate, both players (algorithm 1: 5e-5)")
+    clip: float = Field(0.1, gt=0, description="c: weights of D stay in [-c, c] (algorithm 1: 0.01)")
+    lr: float = Field(1e-3, gt=0, description="RMSProp's learning rate, both players (algorithm 1: 5e-5)")
 
 
 PRESETS: dict[str, dict[str, object]] = {
