@@ -50,7 +50,9 @@ def run(kind: str, rounds: int, seed: int) -> dict[str, Any]:
         trainer.collect()
         points = game.sample(COUNT, generator=chance) * data.spec.scale
         found = count_modes(points, toy.centres, toy.sigma)
-        marks.append({"modes": found.found, "quality": round(found.quality, 4), "divergence": round(found.divergence, 4)})
+        marks.append(
+            {"modes": found.found, "quality": round(found.quality, 4), "divergence": round(found.divergence, 4)}
+        )
     row = {"kind": kind, "seed": seed, "rounds": rounds, "cpu_seconds": round(time.process_time() - start, 1)}
     row |= {"last": marks[-1], "modes_at_quarters": [mark["modes"] for mark in marks]}
     print(row, flush=True)

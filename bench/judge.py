@@ -13,9 +13,12 @@ import torch
 from torch import Tensor
 
 from zerosum.data import sources
+from zerosum.data.dataset import Dataset
 from zerosum.game import Game
-from zerosum.metrics.features import in_blocks, train_classifier
+from zerosum.metrics.features import LeNet, in_blocks, train_classifier
 from zerosum.metrics.frechet import frechet_distance
+from zerosum.model import fingerprint
+from zerosum.play import checkpoint
 
 RESULTS = Path(__file__).parent / "results"
 COUNT = 5000
@@ -33,7 +36,7 @@ class Judge:
         assert self.train.labels is not None
         assert test.labels is not None
         classes = len(self.train.spec.classes)
-        self.net = train_classifier(self.train.examples, self.train.labels, classes, epochs=3)
+        self.net = classifier(self.train, classes)
         self.accuracy = float((in_blocks(self.net, test.examples).argmax(1) == test.labels).float().mean())
         chance = torch.Generator().manual_seed(0)
         chosen = torch.randperm(len(self.train), generator=chance)[:COUNT]
@@ -63,6 +66,21 @@ class Judge:
             "reference": f"{COUNT} of train",
             "held_out": f"{COUNT} of test, shuffled",
         }
+
+
+def classifier(data: Dataset, classes: int) -> LeNet:
+    """A LeNet fitted to the whole training split with seed 0: made once, then kept in the user's cache."""
+    assert data.labels is not None
+    made_of = f"{fingerprint(data)[:16]}-torch{torch.__version__}-threads{torch.get_num_threads()}"
+    kept = Path.home() / ".cache" / "zerosum" / "judges" / f"{data.name}-{made_of}.safetensors"
+    if kept.is_file():
+        net = LeNet(data.spec.shape, classes)  # type: ignore[arg-type]
+        net.load_state_dict(checkpoint.load(kept))
+        return net.eval().requires_grad_(False)
+    net = train_classifier(data.examples, data.labels, classes, epochs=3)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.save(kept, net.state_dict())
+    return net
 
 
 def as_bytes(images: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """One table, one budget: every adversarial loss on the same networks, for the same rounds.
 
-    python bench/losses.py --threads 1 --rounds 1500 --width 16 --data mnist fashion-mnist --seeds 0 1 2
+    python bench/losses.py --threads 1 --rounds 1000 --width 16 --data mnist fashion-mnist --seeds 0 1 2
 
 Each row is a recipe of zerosum with its own learning rates; `minimax`, `plain` and `relativistic` are the games of gan,
 of gan's default loss and of r3gan on those networks. The judge is a LeNet's (bench/judge.py). CAS is the accuracy on
@@ -59,8 +59,8 @@ def own(name: str, **changes: Any) -> Callable[[Images, int], Game]:
 
 
 GAMES: dict[str, Callable[[Images, int], Game]] = {
-    "minimax": lambda data, width: Minimax(r1gan.Config(width=width, gamma=0.0, lr=1e-3), data),
-    "plain": own("r1gan", gamma=0.0, lr=1e-3),
+    "minimax": lambda data, width: Minimax(r1gan.Config(width=width, gamma=0.0), data),
+    "plain": own("r1gan", gamma=0.0, lr=2e-3),
     "cgan": own("cgan"),
     "lsgan": own("lsgan"),
     "wgan": own("wgan"),
@@ -115,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--games", nargs="+", default=list(GAMES), choices=list(GAMES))
     parser.add_argument("--data", nargs="+", default=["mnist", "fashion-mnist"])
-    parser.add_argument("--rounds", type=int, default=1500)
+    parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
@@ -125,18 +125,24 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     keep_memory()
     kept = RESULTS / f"{args.name}.json"
-    found = json.loads(kept.read_text()) if kept.is_file() else {"rows": [], "judges": {}}  # a bench that was cut goes on
+    found = (
+        json.loads(kept.read_text()) if kept.is_file() else {"rows": [], "judges": {}}
+    )  # a bench that was cut goes on
     rows, judges = found["rows"], found["judges"]
     for seed in args.seeds:
         for data in args.data:
-            wanted = [g for g in args.games if not any((r["game"], r["data"], r["seed"]) == (g, data, seed) for r in rows)]
+            wanted = [
+                g for g in args.games if not any((r["game"], r["data"], r["seed"]) == (g, data, seed) for r in rows)
+            ]
             if not wanted:
                 continue
             judge = Judge(data)
             judges[data] = judge.describe()
             if args.cas:
                 assert judge.train.labels is not None
-                judges[data] |= {"cas_of_real": round(accuracy(judge.train.examples[:SHOWN], judge.train.labels[:SHOWN], judge), 4)}
+                judges[data] |= {
+                    "cas_of_real": round(accuracy(judge.train.examples[:SHOWN], judge.train.labels[:SHOWN], judge), 4)
+                }
             for name in wanted:
                 rows.append(run(name, judge, args, seed))
                 keep(args.name, {"width": args.width, "rounds": args.rounds, "judges": judges, "rows": rows})
