@@ -1,10 +1,11 @@
-"""Do sums of meanings hold (Radford et al. 2015, section 6.3.2)? 'red 7 - blue 7 + blue 1' should be a red 1.
+"""Do sums of meanings hold (Radford et al. 2015, section 6.3.2)? 'red bold - blue bold + blue thin' should be red thin.
 
-    python bench/arithmetic.py --minutes 3 --threads 1 --out runs/sums
+    python bench/arithmetic.py --of pens --minutes 2 --threads 1 --out runs/sums
 
-An unconditional dcgan learns digits 0, 1, 7 in red and in blue; it is never told which is which. Every sum 'colour
-digit - other colour digit + other colour other digit' is made of 3 exemplars a term, for 10 seeds, and a LeNet that was
-trained on the labelled pictures reads the result. Chance is 1 in 6.
+An unconditional dcgan learns digits in red and in blue, drawn thin or bold (`pens`), or zeros, ones and sevens in red
+and in blue (`digits`); it is never told which is which. Every sum 'colour kind - other colour kind + other colour other
+kind' is made of 3 exemplars a term, for 10 seeds, and a LeNet that was trained on the labelled pictures reads the
+result. Chance is 1 in 4, or 1 in 6.
 """
 
 from __future__ import annotations
@@ -25,31 +26,40 @@ from zerosum.metrics.features import in_blocks, train_classifier
 
 from judge import keep
 
-DIGITS, COLOURS = (0, 1, 7), {"red": (1.0, 0.15, 0.1), "blue": (0.15, 0.35, 1.0)}
+COLOURS = {"red": (1.0, 0.15, 0.1), "blue": (0.15, 0.35, 1.0)}
+KINDS = {"pens": ("thin", "bold"), "digits": ("0", "1", "7")}
 
 
-def make(path: Path, n: int = 12_000) -> None:
-    """An npz of coloured digits with their names: half of each digit red, half blue."""
-    drawn = sources.load("glyphs", limit=n, size=32)
-    assert drawn.labels is not None
-    chosen = torch.isin(drawn.labels, torch.tensor(DIGITS))
-    ink, digits = drawn.examples[chosen].permute(0, 2, 3, 1).float(), drawn.labels[chosen]
+def make(path: Path, of: str, n: int = 12_000) -> None:
+    """An npz of digits with their names: each is red or blue, by turns, and of one of the kinds."""
+    if of == "pens":
+        drawn = sources.load("bold", limit=n // 2, split="train")
+        assert drawn.partners is not None
+        ink, kind = torch.cat([drawn.examples, drawn.partners]), torch.arange(n) // (n // 2)
+    else:
+        drawn = sources.load("glyphs", limit=n, size=32)
+        assert drawn.labels is not None
+        wanted = torch.tensor([int(name) for name in KINDS[of]])
+        chosen = torch.isin(drawn.labels, wanted)
+        ink, kind = drawn.examples[chosen], torch.searchsorted(wanted, drawn.labels[chosen])
     which = torch.arange(len(ink)) % 2
-    images = (ink * torch.tensor(list(COLOURS.values()))[which][:, None, None, :]).round().to(torch.uint8)
-    names = [f"{colour} {digit}" for colour in COLOURS for digit in DIGITS]
-    labels = which * len(DIGITS) + torch.tensor([DIGITS.index(d) for d in digits.tolist()])
+    tints = torch.tensor(list(COLOURS.values()))[which][:, None, None, :]
+    images = (ink.permute(0, 2, 3, 1).float() * tints).round().to(torch.uint8)
+    names = [f"{colour} {name}" for colour in COLOURS for name in KINDS[of]]
+    labels = which * len(KINDS[of]) + kind
     np.savez(path, images=images.numpy(), labels=labels.numpy(), class_names=np.array(names))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--of", choices=list(KINDS), default="pens")
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/sums"))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True)
-    make(args.out / "coloured.npz")
+    make(args.out / "coloured.npz", args.of)
     length = {"length": f"{args.minutes} minutes", "cooldown": 0.5, "lr": 1e-3}
     run = zerosum.train("dcgan", args.out / "coloured.npz", out=args.out / "run", width=16, **length)
     data, found = sources.load(str(args.out / "coloured.npz")), zerosum.load(run)
@@ -61,21 +71,32 @@ def main() -> None:
     def read(z: Tensor) -> Tensor:
         return in_blocks(net, found.picture(z).permute(0, 3, 1, 2)).softmax(1)
 
-    right, asked = 0, 0
+    right, colours, kinds, asked = 0, 0, 0, 0
     for seed in range(10):
         z, _ = found.latents(1000, seed)
         sure = read(z)
         best = {name: z[sure[:, k].topk(3).indices] for k, name in enumerate(names)}
         for colour, other in permutations(COLOURS, 2):
-            for digit, wanted in permutations(DIGITS, 2):
-                terms = [best[f"{colour} {digit}"], best[f"{other} {digit}"], best[f"{other} {wanted}"]]
-                said = names[int(read(sum_of_means([1, -1, 1], terms)[None]).argmax())]
-                right, asked = right + (said == f"{colour} {wanted}"), asked + 1
-    out = wanderings.add_up(found, "red 7 - blue 7 + blue 1", seed=0, label=None, out=args.out / "sum.png", data=data)
+            for kind, wanted in permutations(KINDS[args.of], 2):
+                terms = [best[f"{colour} {kind}"], best[f"{other} {kind}"], best[f"{other} {wanted}"]]
+                said = names[int(read(sum_of_means([1, -1, 1], terms)[None]).argmax())].split()
+                colours, kinds, asked = colours + (said[0] == colour), kinds + (said[1] == wanted), asked + 1
+                right += said == [colour, wanted]
+    first, second = KINDS[args.of][-1], KINDS[args.of][0]
+    text = f"red {first} - blue {first} + blue {second}"
+    out = wanderings.add_up(found, text, seed=0, label=None, out=args.out / "sum.png", data=data)
     rounds = found.header["rounds"]
-    result = {"right": right, "of": asked, "classifier_on_training_data": round(real, 4), "rounds": rounds, "seed": 0}
+    result = {
+        "right": right,
+        "colour_right": colours,
+        "kind_right": kinds,
+        "of": asked,
+        "classifier_on_training_data": round(real, 4),
+        "rounds": rounds,
+        "seed": 0,
+    }
     print(result, out)
-    keep("arithmetic", {"minutes": args.minutes} | result)
+    keep(f"arithmetic_{args.of}", {"minutes": args.minutes} | result)
 
 
 if __name__ == "__main__":

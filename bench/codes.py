@@ -57,7 +57,7 @@ def run(train: Dataset, test: Dataset, args: argparse.Namespace, seed: int) -> d
             trainer.pace(min(1.0, (1 - seconds / args.seconds) / cooldown))
         for _ in range(10):
             trainer.round()
-        rows += [row["G.L_I_categorical"] for _, row in trainer.collect()]
+        rows += [row["Q.L_I_categorical"] for _, row in trainer.collect()]
         seconds += time.process_time() - start
         information = round(sum(rows[-100:]) / len(rows[-100:]), 4)
         if deck.epochs >= 1 and first is None:

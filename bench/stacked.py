@@ -1,6 +1,7 @@
 """Stacked MNIST with the small networks of Metz et al. 2017 (D = 1/4 of G), as Lin et al. 2018 run them, packed or not.
 
-    python bench/stacked.py --rounds 3000 --packs 1 2 4 --seeds 0 --threads 1
+    python bench/stacked.py --rounds 2000 --packs 1 2 4 --seeds 0 --threads 1
+    python bench/stacked.py --rounds 2000 --packs 1 --minibatch discrimination deviation --seeds 0 --name stacked_seen
 
 A picture is three random training digits as its three channels: 1000 modes. The protocol is that of the authors' code,
 but for the number of iterations, theirs being 500,000:
@@ -29,6 +30,7 @@ from zerosum.metrics.features import LeNet, in_blocks
 from zerosum.play.precision import keep_memory
 from zerosum.play.trainer import Trainer
 from zerosum.recipes import pacgan
+from zerosum.recipes.duel import MINIBATCH
 
 from judge import Judge, as_bytes, keep
 
@@ -44,7 +46,7 @@ PUBLISHED = {  # Lin et al. 2018, table 3, 500,000 iterations, 50 trials, with s
 class Stacked(pacgan.PacGAN):
     """PacGAN's game on the networks of the protocol."""
 
-    def __init__(self, pack: int):
+    def __init__(self, pack: int, minibatch: str):
         super().__init__(pacgan.Config(latent=256, width=8, pack=pack), Images(3, 28, 28))
         grow: list[nn.Module] = [
             nn.Linear(256, 64 * 16, bias=False),
@@ -58,7 +60,13 @@ class Stacked(pacgan.PacGAN):
         judge: list[nn.Module] = []
         for before, after in ((3 * pack, 2), (2, 4), (4, 8)):  # 28 -> 14 -> 7 -> 4
             judge += [nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.3)]
-        self.D = nn.Sequential(*judge, nn.Flatten(), nn.Linear(8 * 16, 1))
+        judge.append(nn.Flatten())
+        features = 8 * 16
+        if (sight := MINIBATCH[minibatch]) is not None:
+            layer = sight(features)
+            judge.append(layer)
+            features = layer.outputs
+        self.D = nn.Sequential(*judge, nn.Linear(features, 1))
 
     def players(self) -> list[Player]:
         return [
@@ -82,10 +90,10 @@ def score(pictures: Tensor, net: LeNet) -> dict[str, float]:
     return {"modes": int((counts > 0).sum()), "divergence": round(divergence, 4)}
 
 
-def run(pack: int, judge: Judge, rounds: int, seed: int) -> dict[str, Any]:
+def run(pack: int, minibatch: str, judge: Judge, rounds: int, seed: int) -> dict[str, Any]:
     torch.manual_seed(seed)
     deck = Deck(judge.train.examples, None, seed=seed)
-    game = Stacked(pack).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    game = Stacked(pack, minibatch).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     trainer = Trainer(game, lambda: (deck.deal(3 * BATCH)[0].reshape(BATCH, 3, 28, 28), None), average=0.0)
     seconds, marks = 0.0, []
     for mark in (rounds // 4, rounds // 2, 3 * rounds // 4, rounds):
@@ -95,7 +103,13 @@ def run(pack: int, judge: Judge, rounds: int, seed: int) -> dict[str, Any]:
         trainer.collect()
         seconds += time.process_time() - start
         marks.append({"round": mark} | modes(game, judge.net))
-    row = {"pack": pack, "seed": seed, "rounds": rounds, "cpu_seconds": round(seconds, 1)} | marks[-1]
+    row = {
+        "pack": pack,
+        "minibatch": minibatch,
+        "seed": seed,
+        "rounds": rounds,
+        "cpu_seconds": round(seconds, 1),
+    } | marks[-1]
     best = min(marks, key=lambda mark: mark["divergence"])
     row |= {"best": best, "marks": marks}
     print(row, flush=True)
@@ -106,6 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=500_000)
     parser.add_argument("--packs", nargs="+", type=int, default=[1, 2, 3, 4])
+    parser.add_argument("--minibatch", nargs="+", default=["none"], choices=list(MINIBATCH))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--name", default="stacked")
@@ -119,7 +134,7 @@ def main() -> None:
     rows = []
     for seed in args.seeds:
         for pack in args.packs:
-            rows.append(run(pack, judge, args.rounds, seed))
+            rows += [run(pack, minibatch, judge, args.rounds, seed) for minibatch in args.minibatch]
             facts = {
                 "published_at_500000": PUBLISHED,
                 "real_triples": real,

@@ -28,7 +28,7 @@ MAY = {
     "run": {"session", "folder", "model", "pictures", "settings", "data", "play"},
     "explore": {"game"},
     "samples": {"model", "pictures", "data.spec", "play"},
-    "translations": {"model", "pictures", "data.spec", "game", "samples"},
+    "translations": {"model", "pictures", "data", "game", "samples"},
     "wanderings": {"model", "pictures", "data", "explore", "metrics", "samples"},
     "terminal": {"run"},
     "progress": {"run", "settings"},

@@ -128,6 +128,9 @@ class Game(nn.Module):
     classes: int = 0
     """Number of labels that `generate` takes; 0 if the game is not conditional."""
 
+    at_sampling: tuple[str, ...] = ()
+    """The settings that only sampling reads: they may be others for a trained game."""
+
     def players(self) -> list[Player]:
         """Who plays, in the order of their turns."""
         raise NotImplementedError(f"{type(self).__name__} must say who plays: define players()")
@@ -148,6 +151,10 @@ class Game(nn.Module):
     def showcase(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """The z that are pictured: as `noise`, unless a game has an order of its own to show (a code a column)."""
         return self.noise(n, generator)
+
+    def as_noise(self, z: Tensor) -> Tensor:
+        """The nearest z that `noise` could have dealt: who moves through the latent space stays in it."""
+        return z
 
     def reconstruct(self, x: Tensor) -> Tensor | None:
         """Examples as the game's autoencoder gives them back, of the same shape; None where there is none."""

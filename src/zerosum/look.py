@@ -75,7 +75,8 @@ class Translations:
     def __init__(self, trainer: Trainer, dataset: Dataset):
         self.trainer = trainer
         assert dataset.partners is not None
-        a, b = (_as_dealt(side[:ROWS], trainer.game) for side in (dataset.examples, dataset.partners))
+        rows = min(ROWS, len(dataset.examples), len(dataset.partners))
+        a, b = (_as_dealt(side[:rows], trainer.game) for side in (dataset.examples, dataset.partners))
         self.given = {"AtoB": (a, b), "BtoA": (b, a)}
 
     @torch.no_grad()

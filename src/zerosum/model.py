@@ -130,20 +130,22 @@ class Model:
         assert xs is not None
         return self._as_data(xs), ys, judged
 
-    def latents(self, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
-        """The z [n d] and labels [n] that `sample` with this seed makes its samples of."""
+    def latents(self, n: int, seed: int, label: int | str | None = None) -> tuple[Tensor, Tensor | None]:
+        """The z [n d] and labels [n] that `sample` with this seed, and this label, makes its samples of."""
         self._can_sample()
         chance = torch.Generator().manual_seed(seed)
+        wanted = None if label is None else self.class_number(label)
         drawn = [(self.game.labels(BLOCK, chance), self.game.noise(BLOCK, chance)) for _ in range(0, n, BLOCK)]
-        z = _joined([z for _, z in drawn], n)
+        z, y = (_joined(parts, n) for parts in zip(*((z, y) for y, z in drawn), strict=True))
         assert z is not None
-        return z, _joined([y for y, _ in drawn], n)
+        return z, y if y is None or wanted is None else torch.full_like(y, wanted)
 
     @torch.no_grad()
     def picture(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """What is made of z [n d], and of labels [n] if the game takes any: as `sample` gives it."""
+        """What is made of z [n d], and of labels [n], which a game with classes needs: as `sample` gives it."""
         device = self.game.device
-        y = torch.zeros(len(z), dtype=torch.int64) if y is None and self.game.classes else y
+        if y is None and self.game.classes:
+            raise ValueError(f"{self.header['recipe']} is told labels: give one for each z")
         made = [
             self.game.generate(z[at : at + BLOCK].to(device), None if y is None else y[at : at + BLOCK].to(device))
             for at in range(0, len(z), BLOCK)
@@ -186,9 +188,9 @@ def _joined(parts: Sequence[Tensor | None], n: int) -> Tensor | None:
 def load(path: str | Path, device: str = "cpu", changes: Mapping[str, Any] | None = None) -> Model:
     """A model from a run folder or a model file; nothing in it is executed.
 
-    `changes` are settings of the game that only sampling reads (of ddpm: `sampling_steps`, `eta`, `guidance`). Raises
-    FileNotFoundError where there is no model, DamagedFile where it is not one that zerosum wrote, SettingsError for a
-    change that cannot be.
+    `changes` are settings that only sampling reads (of ddpm: `sampling_steps`, `eta`, `guidance`). Raises
+    FileNotFoundError where there is no model, DamagedFile where it is not one that zerosum wrote, SettingsError for
+    any other setting.
     """
     path = Path(path)
     file = path / "model.safetensors" if path.is_dir() else path
@@ -214,14 +216,13 @@ def load(path: str | Path, device: str = "cpu", changes: Mapping[str, Any] | Non
 
 
 def _changed(game: Game, header: dict[str, Any], spec: Spec, changes: Mapping[str, Any]) -> Game:
-    """The same networks, played with other settings. Raises SettingsError where they would be other networks."""
+    """The same networks, with other settings for sampling. Raises SettingsError for any other setting."""
+    for key in changes:
+        if key.removeprefix("game.") not in game.at_sampling:
+            known = ", ".join(game.at_sampling) or "none"
+            raise settings.SettingsError(f"'{key}' is not read by sampling: {header['recipe']} has {known} that are")
     before = {f"game.{name}": value for name, value in header["game"].items()}
     config = settings.resolve(header["recipe"], overrides=before | dict(changes)).game
     changed = build(header["recipe"], config, spec)
-    try:
-        changed.load_state_dict(game.state_dict())
-    except RuntimeError:
-        raise settings.SettingsError(
-            f"{', '.join(changes)} would make other networks than were trained: only what sampling reads can be changed"
-        ) from None
+    changed.load_state_dict(game.state_dict())
     return changed

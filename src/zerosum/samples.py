@@ -33,6 +33,8 @@ def write(model: Model, n: int, *, label: str | None, seed: int, out: Path, scor
         raise ValueError(f"{out.parent} cannot be a folder ({error.strerror}): name another --out") from None
     out = free(out)
     x, y, scores = model.draw(n, label, seed, scored=scored)
+    if scored and scores is None:
+        raise ValueError(f"{model.header['recipe']} has no probability to tell: leave --scores out")
     if out.suffix == ".npz":
         _write_arrays(out, x, y, scores)
     elif out.suffix == ".png":

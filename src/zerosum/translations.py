@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
 from zerosum import pictures
+from zerosum.data.pictures import as_array, to_mode
 from zerosum.data.spec import Domains, Pairs
 from zerosum.game import Translator
 from zerosum.model import Model
@@ -63,15 +63,10 @@ def _pictures(path: Path) -> list[Path]:
 
 
 def _open(file: Path, channels: int) -> Tensor:
-    """[1 c h w] in [-1, 1], upright, transparency laid on white."""
+    """[1 c h w] in [-1, 1], upright, decoded as training pictures are."""
     try:
         with Image.open(file) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            if upright.has_transparency_data:
-                white = Image.new("RGBA", upright.size, "white")
-                upright = Image.alpha_composite(white, upright.convert("RGBA"))
-            array = np.asarray(upright.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]))
+            array = as_array(to_mode(ImageOps.exif_transpose(opened), channels), channels)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{file} cannot be read as a picture ({error})") from None
-    planes = torch.from_numpy(array.reshape(*array.shape[:2], channels).copy()).permute(2, 0, 1)
-    return planes[None].float() / 127.5 - 1
+    return torch.from_numpy(array.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1

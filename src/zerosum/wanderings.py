@@ -20,13 +20,16 @@ EXEMPLARS = 3  # of each term (Radford et al. 2015, section 6.3.2)
 
 
 def interpolate(model: Model, *, rows: int, steps: int, seed: int, label: str | None, out: Path) -> Path:
-    """A row a stop: `steps` pictures from it to the next, from the last to the first; as a .png, or as a .gif film."""
+    """A row a stop: `steps` pictures from it to the next, from the last to the first; as a .png, or as a .gif film.
+
+    Of a model that is told labels, each row keeps the label of its stop, or all the `label` asked for.
+    """
     _needs_pictures(model)
     if out.suffix not in (".png", ".gif"):
         raise ValueError(f"a way is drawn as .png or .gif, got {out}: change its ending")
-    stops, _ = model.latents(rows, seed)
-    y = None if label is None else torch.full((rows * steps,), model.class_number(label))
-    images = model.picture(walk(stops, steps), y).numpy()
+    stops, labels = model.latents(rows, seed, label)
+    y = None if labels is None else labels.repeat_interleave(steps)
+    images = model.picture(model.game.as_noise(walk(stops, steps)), y).numpy()
     out = free(out)
     if out.suffix == ".png":
         return pictures.save(pictures.grid(images, steps), out, {"seed": str(seed)})
@@ -40,25 +43,26 @@ def add_up(model: Model, text: str, *, seed: int, label: str | None, out: Path, 
     """A column a term, its exemplars above what their mean makes; then what the sum makes, and its neighbours.
 
     Terms are samples picked by hand (#3,8,12: numbers in `zerosum sample` with the same seed), or labels: then a
-    classifier, trained on the labelled `data`, picks the samples that look most like it. Raises ValueError where a
-    label cannot be looked for.
+    classifier, trained on the labelled `data`, picks the samples that look most like it. A model that is told labels
+    stays in one, `label`. Raises ValueError where a label cannot be looked for, or none to stay in is given.
     """
     _needs_pictures(model)
     if out.suffix != ".png":
         raise ValueError(f"a sum is drawn as .png, got {out}: change its ending")
     terms = parse_sum(text)
+    if model.game.classes and label is None:
+        raise ValueError("this model is told its labels: say which class the samples and their sum are of (--label)")
     named = [term.label for term in terms if term.label is not None]
     drawn = max([DRAWN * bool(named), *(number + 1 for term in terms for number in term.numbers)])
-    z, _ = model.latents(drawn, seed)
-    y = None if label is None else torch.tensor(model.class_number(label))
+    z, labels = model.latents(drawn, seed, label)
     picks = _most_like(model, z, named, data) if named else {}
     exemplars = [z[picks[term.label] if term.label is not None else list(term.numbers)] for term in terms]
     result = sum_of_means([term.sign for term in terms], exemplars)
     rows = max(len(found) for found in exemplars) + 1
     sums = around(result, rows, generator=torch.Generator().manual_seed(seed))
     columns = [*(_column(found, rows) for found in exemplars), torch.cat([sums[1:], sums[:1]])]
-    latents = torch.stack(columns, 1)  # [rows columns d]
-    made = model.picture(latents.flatten(0, 1), None if y is None else y.expand(latents.shape[0] * latents.shape[1]))
+    latents = model.game.as_noise(torch.stack(columns, 1).flatten(0, 1))  # row by row
+    made = model.picture(latents, None if labels is None else labels[:1].expand(len(latents)))
     sheet = pictures.grid(made.numpy(), len(columns))
     return pictures.save(pictures.captioned(sheet, f"{_spelt(terms)}  =  last column, the means below"), free(out))
 

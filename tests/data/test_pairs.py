@@ -303,3 +303,11 @@ def test_camvid():
     same = [(maps == found).float().mean((1, 2)).max().item() for found in away]
     assert min(same) > 0.999  # the nearest colour gives a class map of the set back
     assert len(load(str(place), pairing="pairs", size=8)) == 367
+
+
+def test_a_and_b_are_told_apart_whatever_their_case(tmp_path):
+    for i in range(3):
+        save(tmp_path / "a" / f"{i}.png", 10)
+        save(tmp_path / "B" / f"{i}.png", 200)
+    found = load(str(tmp_path), pairing="pairs")
+    assert (levels(found.examples)[0], levels(found.partners)[0]) == (10, 200)

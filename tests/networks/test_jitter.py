@@ -45,3 +45,12 @@ def test_gradients_and_chance_pass() -> None:
     assert not torch.equal(y, Jitter(0.3)(x))
     y.sum().backward()
     assert (x.grad != 0).any()
+
+
+def test_places_are_taken_in_float32_under_mixed_precision() -> None:
+    x, jitter = torch.rand(4, 1, 28, 28), Jitter(0.5)
+    torch.manual_seed(3)
+    wide = jitter(x)
+    torch.manual_seed(3)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(jitter(x), wide)

@@ -54,7 +54,7 @@ def test_a_collapsed_minibatch_has_no_deviation_and_a_finite_slope() -> None:
     assert x.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["gan", "dcgan", "lsgan", "wgan_gp", "pacgan"])
+@pytest.mark.parametrize("name", ["gan", "dcgan", "lsgan", "wgan", "pacgan"])
 @pytest.mark.parametrize("sight", ["discrimination", "deviation"])
 def test_any_small_discriminator_can_see_its_minibatch(name: str, sight: str) -> None:
     recipe = RECIPES[name]
@@ -66,3 +66,9 @@ def test_any_small_discriminator_can_see_its_minibatch(name: str, sight: str) ->
             x[4:] = x[:4]
             again = (game.score if hasattr(game, "score") else game.D)(game.packs(x) if name == "pacgan" else x)
             assert not torch.allclose(judged[:2], again[:2]), "the first four are the same, their neighbours are not"
+
+
+@pytest.mark.parametrize("name", ["wgan_gp", "r1gan", "sngan"])
+def test_where_the_slope_at_one_example_is_bounded_d_sees_it_alone(name: str) -> None:
+    with pytest.raises(ValueError, match="minibatch"):
+        RECIPES[name].config(minibatch="deviation")

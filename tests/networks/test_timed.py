@@ -71,7 +71,9 @@ def test_attention_is_softmax_of_scaled_products() -> None:
     torch.testing.assert_close(layer(x), x + layer.answer(fetched), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("channels", "groups"), [(1, 1), (4, 1), (6, 1), (32, 8), (48, 4), (128, 32), (256, 32)])
+@pytest.mark.parametrize(
+    ("channels", "groups"), [(1, 1), (4, 1), (6, 1), (18, 2), (32, 8), (48, 4), (128, 32), (256, 32)]
+)
 def test_groups_divide_the_channels(channels: int, groups: int) -> None:
     assert norm(channels).num_groups == groups
 
@@ -83,3 +85,8 @@ def test_dropout_is_in_the_blocks() -> None:
     assert not torch.equal(net(x, t), net(x, t))
     net.eval()
     assert torch.equal(net(x, t), net(x, t))
+
+
+def test_odd_widths_are_widths() -> None:
+    x, t = torch.randn(2, 1, 9, 7), torch.tensor([1, 500])
+    assert TimedUNet(1, (5, 18), blocks=1)(x, t).shape == x.shape

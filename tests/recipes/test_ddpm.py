@@ -5,6 +5,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+import zerosum
+from zerosum import model
 from zerosum.data.spec import Images, Points
 from zerosum.game import Batch
 from zerosum.objectives.diffusion import shares_left
@@ -167,3 +169,17 @@ def test_the_papers_preset() -> None:
 def test_more_steps_back_than_there_are_is_refused() -> None:
     with pytest.raises(ValidationError, match="sampling_steps = 20, and there are but diffusion_steps = 10"):
         Config(diffusion_steps=10, sampling_steps=20)
+
+
+def test_a_trained_model_may_sample_otherwise(tmp_path) -> None:
+    """`sampling_steps`, `eta` and `guidance` are read by sampling alone; nothing else may be changed."""
+    small = {"widths": (4, 4), "diffusion_steps": 20, "sampling_steps": 4, "limit": 30, "tiles": 4, "batch": 4}
+    run = zerosum.train("ddpm", "glyphs", out=tmp_path / "run", length="1 round", **small)
+    few, many = zerosum.load(run), model.load(run, changes={"sampling_steps": 20, "eta": 1.0})
+    assert (few.game.sampling_steps, many.game.sampling_steps, many.game.eta) == (4, 20, 1.0)
+    assert not torch.equal(few.sample(4, seed=0), many.sample(4, seed=0))
+    for refused in ("diffusion_steps", "beta_last", "lr", "widths", "nonsense"):
+        with pytest.raises(ValueError, match=f"'{refused}' is not read by sampling"):
+            model.load(run, changes={refused: 10})
+    with pytest.raises(ValueError, match="sampling_steps"):
+        model.load(run, changes={"sampling_steps": 21})

@@ -68,7 +68,7 @@ def test_a_critic_of_slope_one_pays_no_penalty() -> None:
     assert game.critic_loss(hand(Points(2))).terms["penalty"].item() == pytest.approx(10 * (3 - 1) ** 2, rel=1e-5)
 
 
-def test_spectral_norm_leaves_every_layer_a_slope_of_one() -> None:
+def test_every_matrix_has_spectral_norm_one() -> None:
     game, batch = build("sngan"), hand()
     for _ in range(30):  # power iteration takes a step a turn
         game.discriminator_loss(batch)

@@ -155,7 +155,7 @@ def test_g_wants_its_fakes_to_be_taken_for_real(name) -> None:
         return -(scores - 1).square().mean() if name == "lsgan" else scores.mean()
 
     before = taken_for_real()
-    mover = Mover(game.players()[1], full(game.device))
+    mover = Mover(game.players()[-1], full(game.device))
     mover.evaluate(Batch(x, y))
     moved = [p for p in mover.parameters if p.grad is not None]
     with torch.no_grad():

@@ -50,7 +50,7 @@ def read_domains(path: Path, request: Request) -> Arrays:
 
 def _folders(listing: Listing) -> list[str]:
     """The folders A/ and B/ at the top, those that are there."""
-    return sorted(top for top in tops_of(listing) if top in ("A", "B", "a", "b"))
+    return sorted((top for top in tops_of(listing) if top in ("A", "B", "a", "b")), key=str.upper)
 
 
 def _sides(listing: Listing, notes: list[str]) -> tuple[Listing, list[str]]:

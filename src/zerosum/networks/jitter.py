@@ -16,17 +16,20 @@ class Jitter(nn.Module):
     def __init__(self, strength: float):
         super().__init__()
         self.strength = strength
+        self.ranges: Tensor  # of angle, shear, zoom, right, down
+        ranges = strength * torch.tensor([1, 1, 0.5, 0.5, 0.5])[:, None]
+        self.register_buffer("ranges", ranges, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.strength == 0:
             return x
-        x = x.float()
-        draws = self.strength * (2 * torch.rand(5, len(x), device=x.device) - 1)
-        angle, shear, zoom, right, down = draws * draws.new_tensor([1, 1, 0.5, 0.5, 0.5]).unsqueeze(1)
-        cosine, sine = (1 + zoom) * angle.cos(), (1 + zoom) * angle.sin()
-        rows = [torch.stack([cosine, shear - sine, right], 1), torch.stack([sine, cosine, down], 1)]
-        places = affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False)
-        return grid_sample(x, places, padding_mode="border", align_corners=False)
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.float()
+            angle, shear, zoom, right, down = self.ranges * (2 * torch.rand(5, len(x), device=x.device) - 1)
+            cosine, sine = (1 + zoom) * angle.cos(), (1 + zoom) * angle.sin()
+            rows = [torch.stack([cosine, shear - sine, right], 1), torch.stack([sine, cosine, down], 1)]
+            places = affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False)
+            return grid_sample(x, places, padding_mode="border", align_corners=False)
 
     def extra_repr(self) -> str:
         return f"strength={self.strength}"

@@ -16,7 +16,7 @@ from zerosum.networks.mlp import MLP
 
 
 def sinusoids(t: Tensor, count: int) -> Tensor:
-    """[n] -> [n count], float32: sines, then cosines, at frequencies from 1 down to 1e-4 (Vaswani et al. 2017)."""
+    """[n] -> [n count], float32: sines, then cosines, at frequencies from 1 down towards 1e-4 (Vaswani et al. 2017)."""
     half = count // 2
     frequencies = torch.exp(-math.log(10_000) / half * torch.arange(half, device=t.device))
     angles = t.float()[:, None] * frequencies
@@ -42,7 +42,7 @@ class TimedMLP(nn.Module):
 
 def norm(channels: int) -> nn.GroupNorm:
     """Group norm: 32 groups (the authors' code), fewer where a group would have less than 4 channels."""
-    return nn.GroupNorm(math.gcd(32, max(1, channels // 4)), channels)
+    return nn.GroupNorm(math.gcd(32, max(1, channels // 4), channels), channels)
 
 
 def silent(layer: nn.Conv2d) -> nn.Conv2d:
@@ -121,7 +121,7 @@ class TimedUNet(nn.Module):
         patch: int = 1,
     ):
         super().__init__()
-        self.multiple, self.waves, told = patch * 2 ** (len(widths) - 1), max(2, widths[0]), 4 * widths[0]
+        self.multiple, self.waves, told = patch * 2 ** (len(widths) - 1), max(2, widths[0] // 2 * 2), 4 * widths[0]
         self.time = nn.Sequential(nn.Linear(self.waves, told), nn.SiLU(), nn.Linear(told, told))
         self.label = nn.Embedding(classes + 1, told) if classes else None
 

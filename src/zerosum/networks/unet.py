@@ -16,7 +16,7 @@ WIDEST = 8  # times the outermost width (appendix 6.1.1: C64 up to C512)
 
 
 class Noise(Dropout):
-    """Dropout that is on outside of training too: it is all the noise that the generator has (section 3.2)."""
+    """Dropout that is on outside of training too: it is all the noise that the generator has (section 3.1)."""
 
     def train(self, mode: bool = True) -> Self:
         return super().train(True)

@@ -33,8 +33,8 @@ class Trainer:
     Everything that must resume is in `state_dict`: weights, average, optimisers, torch's generators, rounds.
     The dealer keeps its own state. Nothing inside `round` waits for the device; `collect` does.
 
-    Where torch.distributed is at work, every rank has a trainer of the same game, deals its own share and draws its
-    own noise; gradients, readings and running statistics are averaged, so that all ranks hold the same networks.
+    Where torch.distributed is at work, every rank has a trainer of the same game, which the caller deals its own share
+    and seeds; gradients, readings and running statistics are averaged, so that all ranks hold the same networks.
     """
 
     hand: Batch  # the last one dealt

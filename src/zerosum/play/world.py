@@ -1,4 +1,8 @@
-"""The ranks that play one game together: processes that torchrun has started, or this one alone."""
+"""The ranks that play one game together: the processes of torch.distributed's default group, or this one alone.
+
+A `Trainer` plays on ranks where its caller deals each its own share and seeds each for noise of its own. The commands
+and `zerosum.train` play in one process.
+"""
 
 from collections.abc import Sequence
 

@@ -93,7 +93,7 @@ class BEGAN(Game):
 
     def error(self, v: Tensor) -> Tensor:
         """E[L(v)]: how far pictures [n c h w] are from what D makes of them, a mean over numbers too, so in 0..2."""
-        return (v - self.reconstruct(v)).float().abs().mean()
+        return (v.float() - self.reconstruct(v).float()).abs().mean()
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """D(x): what the autoencoder gives back of pictures [n c h w]."""
@@ -107,6 +107,9 @@ class BEGAN(Game):
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """z ~ U(-1, 1): [n latent]."""
         return 2 * torch.rand(n, self.latent, generator=generator, device=None if generator else self.device) - 1
+
+    def as_noise(self, z: Tensor) -> Tensor:
+        return z.clamp(-1, 1)
 
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.G(z)

@@ -70,6 +70,7 @@ class DDPM(Game):
     """Denoising diffusion, told the labels. `sampling_steps`, `eta` and `guidance` may be set anew before sampling."""
 
     ships = ("eps",)
+    at_sampling = ("sampling_steps", "eta", "guidance")
 
     def __init__(self, config: Config, data: Images | Points):
         super().__init__()

@@ -3,15 +3,14 @@
     min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q)                                                              eq. 6
     L_I(G, Q) = E[log Q(c | G(z, c))] + H(c)  <=  I(c; G(z, c))                                              eq. 5
 
-Beside noise, G is dealt a code c: one of K categories, and numbers from U(-1, 1). Q, on D's trunk, reads it back; G
-and Q are paid for what can be read, so the code comes to mean what is easiest to tell. Not in the paper: D,
-and Q for the category, see pictures moved a little (`jitter`), so that it is what a picture shows, not how it leans.
+Beside noise, G is dealt a code c: a category, and numbers from U(-1, 1). Q, a player on D's trunk, reads it back; Q and
+G are paid for what can be read. Not in the paper: D, and Q for the category, see pictures moved a little (`jitter`), so
+that a category is what a picture shows, not how it leans; and the trunk is moved by D alone, not bent to the code.
 """
 
 import torch
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from zerosum.data.spec import Images, Points
 from zerosum.game import Batch, Game, Loss, Player, adam
@@ -32,21 +31,20 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     continuous: int = Field(2, ge=0, description="numbers of the code that are from U(-1, 1) (section 7.2: 2)")
     weight: float = Field(1.0, ge=0, description="lambda of the categorical code (section 6: 1)")
     continuous_weight: float = Field(0.1, ge=0, description="lambda of the continuous codes (section 6: smaller)")
-    jitter: float = Field(0.5, ge=0, le=1, description="how far pictures are moved before they are judged (paper: 0)")
+    jitter: float = Field(0.3, ge=0, le=1, description="how far pictures are moved before they are judged (paper: 0)")
     width: int = Field(16, ge=1, description="channels next to the picture, doubled inwards (appendix C.1: 64)")
     kernel: int = Field(4, ge=2, description="side of every kernel (appendix C.1: 4)")
     hidden: tuple[int, ...] = Field((128, 128), description="hidden layers of G and the trunk where data are points")
     code_width: int = Field(128, ge=1, description="Q's hidden layer, beyond the trunk (appendix C.1: 128)")
-    lr_d: float = Field(1e-3, gt=0, description="Adam's learning rate of trunk, D and Q (appendix C.1: 2e-4)")
+    lr_d: float = Field(1e-3, gt=0, description="Adam's learning rate of D and of Q (appendix C.1: 2e-4)")
     lr_g: float = Field(2e-3, gt=0, description="Adam's learning rate of G (appendix C.1: 1e-3)")
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1, both players (not said)")
-    beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2, both players (not said)")
+    betas: tuple[float, float] = Field((0.5, 0.99), description="Adam's betas, both players (not said)")
 
 
 PRESETS: dict[str, dict[str, object]] = {
     "default": {"cooldown": 0.5, "tiles": 100},
     "points": {"source": "ring", "categories": 8, "continuous": 1, "latent": 4, "batch": 256, "average": 0.9},
-    "paper": {"latent": 62, "jitter": 0.0, "width": 64, "lr_d": 2e-4, "lr_g": 1e-3, "batch": 128, "source": "mnist"},
+    "paper": {"latent": 62, "jitter": 0.0, "width": 64, "lr_d": 2e-4, "lr_g": 1e-3, "batch": 128, "tiles": 100},
 }
 
 
@@ -57,14 +55,13 @@ class InfoGAN(Game):
         super().__init__()
         self.config = config
         self.latent = config.latent + config.categories + config.continuous
-        self.jitter: nn.Module = nn.Identity()
+        self.jitter = Jitter(config.jitter * isinstance(data, Images))
         outputs = config.categories + 2 * config.continuous
         if isinstance(data, Points):
-            features = config.hidden[-1]
             self.G: nn.Module = MLP(self.latent, config.hidden, data.dim, leaky)
-            self.trunk: nn.Module = nn.Sequential(MLP(data.dim, config.hidden[:-1], features, leaky), leaky())
-            self.D = nn.Linear(features, 1)
-            self.Q: nn.Module = MLP(features, (config.code_width,), outputs, leaky)
+            self.trunk: nn.Module = nn.Sequential(MLP(data.dim, config.hidden[:-1], config.hidden[-1], leaky), leaky())
+            self.D = nn.Linear(config.hidden[-1], 1)
+            self.Q: nn.Module = MLP(config.hidden[-1], (config.code_width,), outputs, leaky)
         else:
             widths = [config.width * 2**i for i in range(doublings(data.height, data.width))]
             self.G = Generator(self.latent, data.shape, widths[::-1], (2,) * len(widths), kernel=config.kernel)
@@ -72,43 +69,42 @@ class InfoGAN(Game):
             self.trunk, self.D = judge.features, judge.score
             inner = [nn.Linear(self.D.in_features, config.code_width, bias=False), nn.BatchNorm1d(config.code_width)]
             self.Q = nn.Sequential(*inner, leaky(), nn.Linear(config.code_width, outputs))
-            self.jitter = Jitter(config.jitter)
 
     def players(self) -> list[Player]:
-        judge, c = [self.trunk, self.D, self.Q], self.config
+        c = self.config
         return [
-            Player("D", judge, self.discriminator_loss, adam(c.lr_d, c.beta1, c.beta2)),
-            Player("G", [self.G], self.generator_loss, adam(c.lr_g, c.beta1, c.beta2)),
+            Player("D", [self.trunk, self.D], self.discriminator_loss, adam(c.lr_d, *c.betas)),
+            Player("Q", [self.Q], self.information_loss, adam(c.lr_d, *c.betas)),
+            Player("G", [self.G], self.generator_loss, adam(c.lr_g, *c.betas)),
         ]
 
     def discriminator_loss(self, batch: Batch) -> Loss:
-        real = self.score(self.trunk(self.jitter(batch.x)))
-        fake, categorical, continuous = self.judged_fakes(batch)
-        return Loss(
-            adversarial=minimax_discriminator_loss(real, fake),
-            information=-self.config.weight * categorical - self.config.continuous_weight * continuous,
-        ).read(D_x=real.sigmoid().mean(), D_Gz=fake.sigmoid().mean())
+        real, fake = self.score(self.trunk(self.jitter(batch.x))), self.score(self.moved(batch))
+        loss = Loss(adversarial=minimax_discriminator_loss(real, fake))
+        return loss.read(D_x=real.sigmoid().mean(), D_Gz=fake.sigmoid().mean())
+
+    def information_loss(self, batch: Batch) -> Loss:
+        """-lambda L_I, in nats: of the category at most ln K; the continuous codes say how a picture leans."""
+        z, fakes = self.fakes(batch)
+        _, category, numbers = self.parts(z)
+        still = batch.once("trunk(G(z))", lambda: self.trunk(fakes), self.trunk, self.G)
+        (logits, _, _), (_, mean, log_deviation) = self.read(self.moved(batch)), self.read(still)
+        L_I = categorical_information(logits, category), continuous_information(mean, log_deviation, numbers)
+        loss = Loss(information=-self.config.weight * L_I[0] - self.config.continuous_weight * L_I[1])
+        return loss.read(L_I_categorical=L_I[0], L_I_continuous=L_I[1])
 
     def generator_loss(self, batch: Batch) -> Loss:
-        fake, categorical, continuous = self.judged_fakes(batch)
-        return Loss(
-            adversarial=non_saturating_generator_loss(fake),
-            information=-self.config.weight * categorical - self.config.continuous_weight * continuous,
-        ).read(L_I_categorical=categorical, L_I_continuous=continuous)
+        adversarial = non_saturating_generator_loss(self.score(self.moved(batch)))
+        return Loss(adversarial=adversarial, information=self.information_loss(batch).total)
 
-    def judged_fakes(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """D's scores of G(z) [n], and L_I in nats: of the category (at most ln K), of the continuous codes.
-
-        One z a round: D's fakes serve G's turn too. How a picture leans or stands is for the continuous codes to say.
-        """
+    def fakes(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """z and G(z), one a round for all turns."""
         z = batch.once("z", lambda: self.noise(len(batch)))
-        fakes = batch.once("G(z)", lambda: self.generate(z), self.G)
-        _, category, numbers = self.parts(z)
-        moved = self.trunk(self.jitter(fakes))
-        logits, _, _ = self.read(moved)
-        _, mean, log_deviation = self.read(self.trunk(fakes))
-        information = categorical_information(logits, category), continuous_information(mean, log_deviation, numbers)
-        return self.score(moved), *information
+        return z, batch.once("G(z)", lambda: self.generate(z), self.G)
+
+    def moved(self, batch: Batch) -> Tensor:
+        """What the trunk sees of the fakes, moved a little: [n f]."""
+        return batch.once("moved", lambda: self.trunk(self.jitter(self.fakes(batch)[1])), self.trunk, self.G)
 
     def score(self, features: Tensor) -> Tensor:
         """D before the sigmoid: [n f] -> [n]."""
@@ -128,20 +124,24 @@ class InfoGAN(Game):
         return z.split([self.config.latent, self.config.categories, self.config.continuous], 1)
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        where = None if generator else self.device
-        z = torch.randn(n, self.latent, generator=generator, device=where)
+        z = torch.randn(n, self.latent, generator=generator, device=None if generator else self.device)
         _, category, numbers = self.parts(z)
-        chosen = torch.randint(self.config.categories, (n,), generator=generator, device=where)
-        category.copy_(one_hot(chosen, self.config.categories))
+        # Which of K normal numbers is the largest is uniform.
+        category.copy_(category.argmax(1, keepdim=True) == torch.arange(self.config.categories, device=z.device))
         numbers.uniform_(-1, 1, generator=generator)
         return z
 
     def showcase(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """z for a sheet with a column for each category: [n latent]. A row shares its noise and continuous codes."""
-        categories = self.config.categories
-        z = self.noise(-(-n // categories), generator).repeat_interleave(categories, 0)[:n]
-        self.parts(z)[1].copy_(one_hot(torch.arange(n, device=z.device) % categories, categories))
+        k = self.config.categories
+        z = self.noise(-(-n // k), generator).repeat_interleave(k, 0)[:n]
+        self.parts(z)[1].copy_(torch.eye(k, device=z.device).repeat(-(-n // k), 1)[:n])
         return z
+
+    def as_noise(self, z: Tensor) -> Tensor:
+        noise, category, numbers = self.parts(z)
+        nearest = category == category.max(1, keepdim=True).values
+        return torch.cat([noise, nearest.to(z), numbers.clamp(-1, 1)], 1)
 
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.G(z)

@@ -6,6 +6,8 @@ Without the penalty the players circle around the equilibrium; with it they spir
 small: DCGAN's (Radford et al. 2015), with no norm in D, whose slope at one picture may not depend on another.
 """
 
+from typing import Literal
+
 from pydantic import Field
 
 from zerosum.data.spec import Images, Points
@@ -18,6 +20,7 @@ from zerosum.recipes.duel import Duel, Networks
 class Config(Networks):
     """The paper's pictures are 256 px and more."""
 
+    minibatch: Literal["none"] = Field("none", description="D judges each example by itself, and its slope there")
     coins: int = Field(16, ge=0, description="where data are points: numbers of z that are +1 or -1, to part modes")
     gamma: float = Field(1.0, ge=0, description="weight of the penalty (section 6.2: 10, for 256 px)")
     lr: float = Field(2e-3, gt=0, description="Adam's learning rate, both players (section 6.2: RMSProp, 1e-4)")

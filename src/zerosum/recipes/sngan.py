@@ -1,11 +1,14 @@
-"""SNGAN: every layer of D has slope 1 at most (Miyato et al. 2018, arXiv:1802.05957).
+"""SNGAN: every weight matrix of D has norm 1 (Miyato et al. 2018, arXiv:1802.05957).
 
-    W_SN = W / sigma(W),  sigma(W) the largest singular value, by one step of power iteration a turn            eq. 8
+    W_SN = W / sigma(W),  sigma(W) the largest singular value, by a step of power iteration a look            eq. 8
     D lowers  E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))],    G lowers  -E[D(G(z))]                    eqs. 16, 17
 
-A product of layers of slope 1 has a slope of 1 at most, so D is 1-Lipschitz: it cannot run away from G, and no penalty
-needs a second derivative. Spectral norm is PyTorch's.
+A layer stretches nothing by more than the norm of its matrix, so D's slope is bounded whatever it learns: it cannot
+run away from G, and no penalty needs a second derivative. A convolution's matrix is its kernel, reshaped (section 3):
+the bound is fixed, but not 1. Spectral norm is PyTorch's; its power iteration takes a step whenever D looks.
 """
+
+from typing import Literal
 
 from pydantic import Field
 from torch import nn
@@ -20,9 +23,10 @@ from zerosum.recipes.duel import POINTS, Duel, Networks
 class Config(Networks):
     """The networks are those that all small recipes share, D's under spectral norm."""
 
+    minibatch: Literal["none"] = Field("none", description="D judges each example by itself, and its slope there")
     steps: int = Field(1, ge=1, description="turns of D a round (table 1, settings A to F: 1 or 5)")
     lr: float = Field(2e-3, gt=0, description="Adam's learning rate, both players (table 1: 1e-4 to 1e-3)")
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1 (table 1: 0 to 0.9)")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1 (table 1: 0.5 to 0.9; 0 with its ResNets)")
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2 (table 1: 0.9 to 0.999)")
 
 

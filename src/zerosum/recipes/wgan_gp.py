@@ -8,6 +8,8 @@ asked for directly, in place of clipping, under which a critic learns simple fun
 penalty is each picture's own (section 4).
 """
 
+from typing import Literal
+
 from pydantic import Field
 from torch import Tensor
 
@@ -21,6 +23,7 @@ from zerosum.recipes.duel import POINTS, Duel, Networks
 class Config(Networks):
     """The networks are those that all small recipes share."""
 
+    minibatch: Literal["none"] = Field("none", description="D judges each example by itself, and its slope there")
     steps: int = Field(5, ge=1, description="n_critic, turns of D a round (algorithm 1: 5)")
     weight: float = Field(10.0, ge=0, description="lambda, of the penalty (algorithm 1: 10)")
     lr: float = Field(1e-3, gt=0, description="Adam's learning rate, both players (algorithm 1: 1e-4)")
