@@ -1,11 +1,13 @@
 """Do sums of meanings hold (Radford et al. 2015, section 6.3.2)? 'red bold - blue bold + blue thin' should be red thin.
 
-    python bench/arithmetic.py --of pens --minutes 2 --threads 1 --out runs/sums
+    python bench/arithmetic.py --of shades --minutes 2 --threads 1 --out runs/sums
 
-An unconditional dcgan learns digits in red and in blue, drawn thin or bold (`pens`), or zeros, ones and sevens in red
-and in blue (`digits`); it is never told which is which. Every sum 'colour kind - other colour kind + other colour other
-kind' is made of 3 exemplars a term, for 10 seeds, and a LeNet that was trained on the labelled pictures reads the
-result. Chance is 1 in 4, or 1 in 6.
+An unconditional dcgan learns coloured digits and is never told what is what:
+digits   zeros, ones and sevens, in red and in blue: six kinds apart from each other
+pens     digits in red and in blue, drawn thin or bold: four kinds apart
+shades   digits of every hue from red to blue and of every pen from thin to bold; only the ends have names
+Every sum 'colour kind - other colour kind + other colour other kind' is made of 3 exemplars a term, for 10 seeds, and a
+LeNet that was trained on the labelled pictures reads the result among the kinds with two names.
 """
 
 from __future__ import annotations
@@ -27,32 +29,40 @@ from zerosum.metrics.features import in_blocks, train_classifier
 from judge import keep
 
 COLOURS = {"red": (1.0, 0.15, 0.1), "blue": (0.15, 0.35, 1.0)}
-KINDS = {"pens": ("thin", "bold"), "digits": ("0", "1", "7")}
+KINDS = {"shades": ("thin", "bold"), "pens": ("thin", "bold"), "digits": ("0", "1", "7")}
 
 
 def make(path: Path, of: str, n: int = 12_000) -> None:
-    """An npz of digits with their names: each is red or blue, by turns, and of one of the kinds."""
+    """An npz of coloured digits with the names of their kinds; of `shades` most have no name but 'between'."""
+    drawn = sources.load("bold", limit=n // 2) if of == "pens" else sources.load("glyphs", limit=n, size=32)
+    ink, blue = drawn.examples, torch.arange(n) % 2.0  # how blue each is
     if of == "pens":
-        drawn = sources.load("bold", limit=n // 2, split="train")
         assert drawn.partners is not None
-        ink, kind = torch.cat([drawn.examples, drawn.partners]), torch.arange(n) // (n // 2)
-    else:
-        drawn = sources.load("glyphs", limit=n, size=32)
+        ink, kind = torch.cat([ink, drawn.partners]), torch.arange(n) // (n // 2)
+    elif of == "digits":
         assert drawn.labels is not None
         wanted = torch.tensor([int(name) for name in KINDS[of]])
         chosen = torch.isin(drawn.labels, wanted)
-        ink, kind = drawn.examples[chosen], torch.searchsorted(wanted, drawn.labels[chosen])
-    which = torch.arange(len(ink)) % 2
-    tints = torch.tensor(list(COLOURS.values()))[which][:, None, None, :]
-    images = (ink.permute(0, 2, 3, 1).float() * tints).round().to(torch.uint8)
+        ink, blue, kind = ink[chosen], blue[chosen], torch.searchsorted(wanted, drawn.labels[chosen])
+    else:
+        assert drawn.factors is not None
+        blue = torch.rand(n, generator=torch.Generator().manual_seed(0))
+        kind = (drawn.factors["width"] > 0.095).long()
+    red_end, blue_end = (torch.tensor(tint) for tint in COLOURS.values())
+    tints = torch.lerp(red_end.expand(len(ink), 3), blue_end.expand(len(ink), 3), blue[:, None])
+    images = (ink.permute(0, 2, 3, 1).float() * tints[:, None, None, :]).round().to(torch.uint8)
     names = [f"{colour} {name}" for colour in COLOURS for name in KINDS[of]]
-    labels = which * len(KINDS[of]) + kind
+    labels = (blue > 0.5).long() * len(KINDS[of]) + kind
+    if of == "shades":
+        names.append("between")
+        middle = ((blue - 0.5).abs() < 0.3) | ((drawn.factors["width"] - 0.095).abs() < 0.02)  # type: ignore[index]
+        labels[middle] = len(names) - 1
     np.savez(path, images=images.numpy(), labels=labels.numpy(), class_names=np.array(names))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--of", choices=list(KINDS), default="pens")
+    parser.add_argument("--of", choices=list(KINDS), default="shades")
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/sums"))
@@ -64,12 +74,12 @@ def main() -> None:
     run = zerosum.train("dcgan", args.out / "coloured.npz", out=args.out / "run", width=16, **length)
     data, found = sources.load(str(args.out / "coloured.npz")), zerosum.load(run)
     assert data.labels is not None
-    names = list(data.spec.classes)
-    net = train_classifier(data.examples, data.labels, len(names))
+    names = [name for name in data.spec.classes if name != "between"]
+    net = train_classifier(data.examples, data.labels, len(data.spec.classes))
     real = float((in_blocks(net, data.examples).argmax(1) == data.labels).float().mean())
 
     def read(z: Tensor) -> Tensor:
-        return in_blocks(net, found.picture(z).permute(0, 3, 1, 2)).softmax(1)
+        return in_blocks(net, found.picture(z).permute(0, 3, 1, 2))[:, : len(names)]
 
     right, colours, kinds, asked = 0, 0, 0, 0
     for seed in range(10):

@@ -2,8 +2,8 @@
 
     python bench/critic.py --rounds 640 --marks 8 --seed 0 --threads 1
 
-wgan_gp on MNIST: at every mark the distance that the critic estimates, E[D(x)] - E[D(G(z))] over the last rounds, beside
-the Fréchet ratio of the live generator's samples, and their rank correlation.
+wgan_gp on MNIST: at every mark the distance that the critic estimates, E[D(x)] - E[D(G(z))] over the last rounds, and
+the Fréchet ratio of samples of the live generator; and their rank correlation.
 """
 
 from __future__ import annotations
