@@ -20,7 +20,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 
 def commands() -> list[tuple[str, str]]:
-    lines = [(page, line.split("#")[0].strip()) for page, code in blocks("sh") for line in code.splitlines()]
+    lines = [(page, re.split(r"\s#\s", line)[0].strip()) for page, code in blocks("sh") for line in code.splitlines()]
     return [(page, line) for page, line in lines if line]
 
 

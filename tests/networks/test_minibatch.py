@@ -66,6 +66,7 @@ def test_any_small_discriminator_can_see_its_minibatch(name: str, sight: str) ->
             x[4:] = x[:4]
             again = (game.score if hasattr(game, "score") else game.D)(game.packs(x) if name == "pacgan" else x)
             assert not torch.allclose(judged[:2], again[:2]), "the first four are the same, their neighbours are not"
+            assert game.realness(x) is None, "there is no verdict on one example alone"
 
 
 @pytest.mark.parametrize("name", ["wgan_gp", "r1gan", "sngan"])

@@ -137,5 +137,6 @@ class DCGAN(Game):
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.G(z)
 
-    def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.D(x).sigmoid()
+    def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
+        """None where D judges whole minibatches: what it says of one example depends on the others."""
+        return self.D(x).sigmoid() if self.config.minibatch == "none" else None

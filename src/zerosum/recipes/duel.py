@@ -46,6 +46,7 @@ class Duel(Game):
         super().__init__()
         self.latent, self.classes = config.latent, len(data.classes)
         sight = MINIBATCH[config.minibatch]
+        self.sees_alone = sight is None
         if isinstance(data, Points):
             self.coins = config.coins
             self.G: nn.Module = MLP(config.latent, config.hidden, data.dim, leaky)
@@ -80,7 +81,8 @@ class Duel(Game):
         return self.score(batch.x, batch.y), self.score(self.fakes(batch), batch.y)
 
     def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
-        return self.score(x, y).sigmoid()
+        """None where D judges whole minibatches: what it says of one example depends on the others."""
+        return self.score(x, y).sigmoid() if self.sees_alone else None
 
 
 def leaky() -> nn.Module:

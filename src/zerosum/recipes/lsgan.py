@@ -51,6 +51,6 @@ class LSGAN(Duel):
     def generator_loss(self, batch: Batch) -> Loss:
         return Loss(adversarial=least_squares_generator_loss(self.score(self.fakes(batch), batch.y)))
 
-    def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
         """D's score itself, which is meant to be 1 for reals and 0 for fakes."""
-        return self.score(x, y).clamp(0, 1)
+        return self.score(x, y).clamp(0, 1) if self.sees_alone else None
