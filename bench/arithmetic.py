@@ -94,7 +94,7 @@ def main() -> None:
                 right += said == [colour, wanted]
     first, second = KINDS[args.of][-1], KINDS[args.of][0]
     text = f"red {first} - blue {first} + blue {second}"
-    out = wanderings.add_up(found, text, seed=0, label=None, out=args.out / "sum.png", data=data)
+    out = wanderings.add_up(found, text, seed=0, label=None, out=args.out / "sum.png", data=lambda: data)
     rounds = found.header["rounds"]
     result = {
         "right": right,

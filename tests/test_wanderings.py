@@ -89,7 +89,7 @@ def test_interpolate_writes_a_sheet_or_a_film_and_overwrites_nothing(run, tmp_pa
 def test_a_sum_of_samples_by_hand(run, tmp_path) -> None:
     """#1 - #1 + #2 is sample 2: its picture stands at the foot of the last column."""
     found = model.load(run)
-    out = wanderings.add_up(found, "#1 - #1 + #2", seed=0, label=None, out=tmp_path / "sum.png", data=None)
+    out = wanderings.add_up(found, "#1 - #1 + #2", seed=0, label=None, out=tmp_path / "sum.png", data=lambda: None)
     sheet = pixels(out, "L")
     expected = found.sample(3, seed=0)[2, :, :, 0].numpy()
     zoom = (sheet.shape[1] - 5 * 2) // 4 // 28
@@ -112,6 +112,7 @@ def test_a_sum_of_labels_looks_for_its_exemplars(run, tmp_path) -> None:
     net = train_classifier(data.examples, data.labels, 10)
     sure = net(found.picture(z).permute(0, 3, 1, 2)).softmax(1)[:, 7]
     assert picks == sure.argsort(descending=True)[:3].tolist()
+    assert ask("add", run, "7 - #3,5", "--out", tmp_path / "sum.png")[0] == 0, "labels and numbers may be mixed"
     code, told = ask("add", run, "7 - eleven", "--out", tmp_path / "sum.png")
     assert (code, "no label 'eleven'" in told) == (2, True)
 

@@ -163,8 +163,10 @@ def add(
         from zerosum import model, run, wanderings
 
         found = model.load(folder)
-        data = None if found.game.classes or "#" in text else run.data_of(run.Folder.open(folder).settings())
-        console.print(f" {wanderings.add_up(found, text, seed=seed, label=label, out=out, data=data)}")
+        sheet = wanderings.add_up(
+            found, text, seed=seed, label=label, out=out, data=lambda: run.data_of(run.Folder.open(folder).settings())
+        )
+        console.print(f" {sheet}")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -39,11 +40,11 @@ def interpolate(model: Model, *, rows: int, steps: int, seed: int, label: str | 
     return out
 
 
-def add_up(model: Model, text: str, *, seed: int, label: str | None, out: Path, data: Dataset | None) -> Path:
+def add_up(model: Model, text: str, *, seed: int, label: str | None, out: Path, data: Callable[[], Dataset]) -> Path:
     """A column a term, its exemplars above what their mean makes; then what the sum makes, and its neighbours.
 
     Terms are samples picked by hand (#3,8,12: numbers in `zerosum sample` with the same seed), or labels: then a
-    classifier, trained on the labelled `data`, picks the samples that look most like it. A model that is told labels
+    classifier, trained on the labelled `data()`, picks the samples that look most like it. A model that is told labels
     stays in one, `label`. Raises ValueError where a label cannot be looked for, or none to stay in is given.
     """
     _needs_pictures(model)
@@ -55,7 +56,7 @@ def add_up(model: Model, text: str, *, seed: int, label: str | None, out: Path, 
     named = [term.label for term in terms if term.label is not None]
     drawn = max([DRAWN * bool(named), *(number + 1 for term in terms for number in term.numbers)])
     z, labels = model.latents(drawn, seed, label)
-    picks = _most_like(model, z, named, data) if named else {}
+    picks = _most_like(model, z, named, data()) if named else {}
     exemplars = [z[picks[term.label] if term.label is not None else list(term.numbers)] for term in terms]
     result = sum_of_means([term.sign for term in terms], exemplars)
     rows = max(len(found) for found in exemplars) + 1
@@ -76,11 +77,11 @@ def _spelt(terms: list[Term]) -> str:
     return "  ".join(f"{'+' if term.sign > 0 else '-'} {term}" for term in terms).removeprefix("+ ")
 
 
-def _most_like(model: Model, z: Tensor, labels: list[str], data: Dataset | None) -> dict[str | None, list[int]]:
+def _most_like(model: Model, z: Tensor, labels: list[str], data: Dataset) -> dict[str | None, list[int]]:
     """For each label the numbers of the samples that a classifier is surest of."""
     if model.game.classes:
         raise ValueError("this model is told its labels (sample --label): pick samples by number, such as '#3,8 - #5'")
-    if data is None or data.labels is None:
+    if data.labels is None:
         raise ValueError("the data of this run has no labels to look for: pick samples by number, such as '#3,8 - #5'")
     classes = data.spec.classes
     if unknown := [label for label in labels if label not in classes]:

@@ -38,7 +38,7 @@ PRESETS: dict[str, dict[str, object]] = {
 
 
 class SNGAN(Duel):
-    """Hinge loss, and a discriminator of slope 1."""
+    """Hinge loss, and a discriminator whose matrices have norm 1."""
 
     def __init__(self, config: Config, data: Images | Points):
         super().__init__(config, data)
