@@ -27,12 +27,12 @@ from safetensors import SafetensorError
 from typer.testing import CliRunner
 
 import zerosum
-from zerosum import cli, progress, settings
-from zerosum.cli import app
+from zerosum import progress, settings
+from zerosum.cli import app, training
 from zerosum.play import checkpoint
 from zerosum.recipes import DEFAULT, RECIPES
 
-ZEROSUM = [sys.executable, "-m", "zerosum.cli"]
+ZEROSUM = [sys.executable, "-m", "zerosum"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 TINY = ["--set", "width=4", "--set", "latent=4", "--set", "batch=8", "--set", "limit=30", "--set", "tiles=10"]
 
@@ -110,9 +110,9 @@ def test_options_reach_the_settings(tmp_path, monkeypatch):
 
 
 def test_one_is_one(tmp_path):
-    assert cli._length(1, None, None) == {"length": "1 round"}
-    assert cli._length(None, None, 1) == {"length": "1 minute"}
-    assert cli._length(None, 1, None) == {"length": "1 kimg"}
+    assert training._length(1, None, None) == {"length": "1 round"}
+    assert training._length(None, None, 1) == {"length": "1 minute"}
+    assert training._length(None, 1, None) == {"length": "1 kimg"}
     printed = zs("train", "gan", "--rounds", 1, "--out", tmp_path / "run", *TINY[2:], "--set", "limit=1").stdout
     assert "glyphs · 1 example · " in printed
     assert " Play      1 round · " in printed
@@ -193,7 +193,7 @@ def test_a_disk_that_fills_is_one_line_and_the_last_checkpoint_stays(tmp_path, m
 
 
 def test_large_lengths_are_kept_to_the_last_round():
-    from zerosum.cli import _length
+    _length = training._length
 
     assert _length(1_234_567, None, None) == {"length": "1234567 rounds"}
     assert _length(None, None, 0.05) == {"length": "0.05 minutes"}

@@ -24,7 +24,7 @@ from zerosum.play import checkpoint
 from zerosum.recipes import RECIPES
 from zerosum.settings import resolve
 
-COMMAND = [sys.executable, "-m", "zerosum.cli"]
+COMMAND = [sys.executable, "-m", "zerosum"]
 GAN = {
     "generator_widths": (8,),
     "discriminator_widths": (8,),
