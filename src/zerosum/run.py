@@ -16,8 +16,9 @@ import torch
 
 from zerosum import __version__, model
 from zerosum.data import sources
-from zerosum.data.dataset import Dataset
-from zerosum.data.spec import Domains, Pairs
+from zerosum.data.dataset import DataError, Dataset
+from zerosum.data.held_out import keep_back
+from zerosum.data.spec import Domains, Images, Pairs, Points
 from zerosum.folder import Folder, RunError
 from zerosum.play.trainer import NonFinite
 from zerosum.session import Session, Show
@@ -29,7 +30,7 @@ __all__ = ["Folder", "NonFinite", "RunError", "Session", "begin", "conduct", "go
 
 def begin(settings: Settings, out: Path | None = None) -> Session:
     """Load the data, build the game, make the folder; nothing is played yet. Raises DataError, ValueError, RunError."""
-    session = Session(settings, data_of(settings))
+    session = Session(settings, *data_and_held_out(settings, most=1000))
     _check_disk(session, out or Path("runs"))
     session.enter(Folder.create(out, f"{session.dataset.name}-{settings.recipe}", settings))
     session.folder.note(**_facts(session), ended="running")
@@ -46,7 +47,7 @@ def go_on(folder: Folder, length: str | None = None) -> tuple[Session, list[str]
     if length is not None:
         changed = settings.model_dump(mode="json", exclude={"recipe"})
         settings = resolve(settings.recipe, overrides={"length": length}, base=changed)
-    session = Session(settings, data_of(settings))
+    session = Session(settings, *data_and_held_out(settings, most=1000))
     session.enter(folder)
     _check_data(session)
     troubles = session.load() if session.checkpoints.paths() else []
@@ -58,7 +59,7 @@ def go_on(folder: Folder, length: str | None = None) -> tuple[Session, list[str]
             f"to play on, give a greater one, such as --rounds {2 * rounds}"
         )
     folder.sweep()
-    folder.cut_readings(rounds - bool(session.unwritten))  # a finished run's last row, of a part of an interval, too
+    folder.cut(rounds - bool(session.unwritten), rounds)  # a finished run's last row, of a part of an interval, too
     if length is not None:
         folder.keep_settings(settings)
     resumed = {"round": rounds, "length": settings.play.length, "when": _now()}
@@ -105,18 +106,32 @@ def check_recipe(word: str | None) -> None:
 
 
 def data_of(settings: Settings) -> Dataset:
-    """The data of a run, loaded as its recipe needs it. Raises DataError."""
+    """The data that a run is trained on, loaded as its recipe needs it. Raises DataError."""
+    return data_and_held_out(settings, most=1)[0]
+
+
+def data_and_held_out(settings: Settings, most: int = 10_000) -> tuple[Dataset, Dataset | None]:
+    """The data of a run, and at most so many examples that it is not trained on, if there are any. Raises DataError.
+
+    These are of the source's test split; where it has none, of a share that is kept from training.
+    """
     data = settings.data
-    return sources.load(
-        data.source,
-        size=data.size,
-        channels=data.channels,
-        labels=data.labels,
-        limit=data.limit,
-        seed=settings.play.seed,
-        direction=data.direction,
-        pairing=next((name for kind, name in PAIRINGS.items() if kind in recipe_of(settings.recipe).takes), None),
-    )
+    asked: dict[str, Any] = {
+        "size": data.size,
+        "channels": data.channels,
+        "labels": data.labels,
+        "seed": settings.play.seed,
+        "direction": data.direction,
+        "pairing": next((name for kind, name in PAIRINGS.items() if kind in recipe_of(settings.recipe).takes), None),
+    }
+    dataset = sources.load(data.source, limit=data.limit, **asked)
+    if isinstance(dataset.spec, Images):
+        asked |= {"size": (dataset.spec.height, dataset.spec.width), "channels": dataset.spec.channels}
+    with contextlib.suppress(DataError):  # no such split, or not one that fits
+        test = sources.load(data.source, limit=most, split="test", **asked)
+        if test.spec == dataset.spec or isinstance(test.spec, Points):
+            return dataset, test
+    return keep_back(dataset, data.held_out)
 
 
 def _facts(session: Session) -> dict[str, Any]:

@@ -32,6 +32,9 @@ class Data(BaseModel, frozen=True, extra="forbid"):
     labels: str | None = Field(None, description="a file of labels, where folders do not tell them")
     limit: int | None = Field(None, ge=1, description="use at most so many examples")
     direction: Literal["AtoB", "BtoA"] = Field("AtoB", description="of pairs: which picture is given, which is made")
+    held_out: float | None = Field(
+        None, ge=0, le=0.5, description="share kept to judge by, without a test split; none: 10 % of 500 and more"
+    )
 
     @field_validator("size", mode="before")
     @classmethod
@@ -57,10 +60,13 @@ class Play(BaseModel, frozen=True, extra="forbid"):
     readings: str = Field("50 rounds", description="how often a line of readings (means) is written")
     pictures: str = Field("1 %", description="how often the fixed noise is pictured")
     tiles: int = Field(64, ge=1, le=400, description="fixed noise vectors pictured")
+    quality: str = Field("5 %", description="how often KID and coverage of 500 samples are measured")
+    quality_cost: float = Field(0.05, ge=0, le=1, description="of the training time, at most, for that; 0: never")
+    stop: Literal["length", "auto"] = Field("length", description="auto: also where the samples get no better")
     checkpoints: str = Field("10 %", description="how often a checkpoint is saved")
     keep: int = Field(2, ge=1, description="checkpoints kept, newest first")
 
-    @field_validator("length", "readings", "pictures", "checkpoints", mode="before")
+    @field_validator("length", "readings", "pictures", "quality", "checkpoints", mode="before")
     @classmethod
     def _is_a_span(cls, text: Any, info: Any) -> str:
         span = Span.parse(text)

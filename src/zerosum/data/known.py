@@ -75,10 +75,10 @@ def in_folder(folder: Path, split: str) -> Callable[[], Arrays] | None:
 def _places(name: str) -> list[Path]:
     """Where a known set may lie, best first; the last is where a download goes."""
     own = os.environ.get("ZEROSUM_DATA")
-    return [*([Path(own).expanduser() / name] if own else []), _cache() / name]
+    return [*([Path(own).expanduser() / name] if own else []), cache() / name]
 
 
-def _cache() -> Path:
+def cache() -> Path:
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base).expanduser() / "zerosum"
     import pooch
