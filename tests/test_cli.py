@@ -80,7 +80,7 @@ def test_the_next_commands_work_as_they_are_printed(trained, tmp_path, monkeypat
     shutil.copytree(folder, copy)
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"(?:next)?\s+zerosum (.*)$", printed, re.M)
-    assert [command.split()[0] for command in commands] == ["sample", "sample", "resume"]
+    assert [command.split()[0] for command in commands] == ["sample", "evaluate", "sample", "resume"]
     for command in commands:
         result = zs(*shlex.split(command.replace(str(folder), str(copy))))
         assert result.exit_code == 0, (command, result.output)

@@ -7,13 +7,16 @@ grids/ judged/    fixed noise (or translations: before, after) at each look; the
 reconstructions/  pictures and how an autoencoder gives them back, where there is one
 frames/           the frames of the film        film.webp          the grids, moving
 checkpoints/      everything to go on from      curves.png         losses and scores
-                                                model.safetensors  everything to sample with
+quality.jsonl     KID and coverage of few        model.safetensors  everything to sample with
+                  samples, in the course        best.safetensors   the same, when KID was least
+evaluations/      what zerosum evaluate found
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,8 @@ class Folder:
         self.readings, self.curves = self.path / "readings.jsonl", self.path / "curves.png"
         self.grids, self.judged, self.film = self.path / "grids", self.path / "judged", self.path / "film.webp"
         self.model, self.checkpoints = self.path / "model.safetensors", self.path / "checkpoints"
+        self.best, self.quality = self.path / "best.safetensors", self.path / "quality.jsonl"
+        self.evaluations = self.path / "evaluations"
 
     @classmethod
     def create(cls, path: Path | None, name: str, settings: Settings) -> Folder:
@@ -87,21 +92,24 @@ class Folder:
 
     def rows(self) -> list[dict[str, float]]:
         """The readings; a last line that a kill cut short is left out."""
-        rows = []
-        if self.readings.is_file():
-            for line in self.readings.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(json.JSONDecodeError):
-                    rows.append(json.loads(line))
-        return rows
+        return _lines(self.readings)
+
+    def marks(self) -> list[dict[str, float]]:
+        """The looks at quality."""
+        return _lines(self.quality)
 
     def add_row(self, row: dict[str, float]) -> None:
-        with self.readings.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        _append(self.readings, row)
 
-    def cut_readings(self, after: int) -> None:
-        """Drop the lines of rounds after `after`: a resumed run plays them again."""
-        lines = [json.dumps(row) + "\n" for row in self.rows() if row["round"] <= after]
-        atomically(self.readings, lambda part: part.write_text("".join(lines), encoding="utf-8"))
+    def add_mark(self, row: dict[str, float]) -> None:
+        _append(self.quality, row)
+
+    def cut(self, readings: int, marks: int) -> None:
+        """Drop the lines of later rounds than these: a resumed run plays them again."""
+        for path, after in ((self.readings, readings), (self.quality, marks)):
+            if path.is_file():
+                lines = "".join(json.dumps(row) + "\n" for row in _lines(path) if row["round"] <= after)
+                atomically(path, partial(_fill, text=lines))
 
     def sweep(self) -> None:
         """Remove the unfinished files that a kill left behind."""
@@ -121,3 +129,40 @@ def _numbered(runs: Path, name: str) -> Path:
         with contextlib.suppress(FileExistsError):
             path.mkdir()
             return path
+
+
+def check_same(state: dict[str, Any], mine: dict[str, Any], folder: Folder) -> None:
+    """Whether a checkpoint belongs to a run with this recipe, game and data. Raises RunError with what differs."""
+    mended_by = {"recipe": "config.yaml", "game": "config.yaml", "data": "the data"}
+    for what, value in mine.items():
+        if state.get(what) != value:
+            raise RunError(
+                f"the newest checkpoint in {folder.checkpoints} has another {what} than this run "
+                f"({_differing(state.get(what), value)}): take it away, or put {mended_by[what]} back as it was"
+            )
+
+
+def _differing(theirs: Any, mine: Any) -> str:
+    """The first thing that differs, in words."""
+    if isinstance(theirs, dict) and isinstance(mine, dict):
+        key = next(key for key in theirs | mine if theirs.get(key) != mine.get(key))
+        theirs, mine = f"{key} = {theirs.get(key)}", mine.get(key)
+    return f"{str(theirs)[:40]}, not {str(mine)[:40]}"
+
+
+def _lines(path: Path) -> list[dict[str, float]]:
+    rows = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+    return rows
+
+
+def _append(path: Path, row: dict[str, float]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def _fill(part: Path, text: str) -> None:
+    part.write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ import torch
 from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from zerosum import settings
 from zerosum.data.dataset import Dataset
@@ -107,9 +107,11 @@ class Model:
 
     @torch.no_grad()
     def draw(
-        self, n: int, label: int | str | None = None, seed: int | None = None, *, scored: bool = False
+        self, n: int, label: int | str | Tensor | None = None, seed: int | None = None, *, scored: bool = False
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """As `sample`; with labels [n] if there are any, and if `scored`, the probabilities [n] that D calls them real.
+
+        `label` may also hold the number of each sample's class: [n].
 
         Whole blocks are drawn and the last is cut, so that sample i depends on the seed and i alone, to the last bit.
         """
@@ -118,17 +120,22 @@ class Model:
         self._can_sample()
         chance = torch.Generator()
         chance.manual_seed(chance.seed() if seed is None else seed)
-        wanted = None if label is None else self.class_number(label)
+        asked = None if label is None else self._asked(label, n)
         blocks: list[tuple[Tensor | None, ...]] = []
-        for _ in range(0, n, BLOCK):
+        for i in range(0, n, BLOCK):
             y = self.game.labels(BLOCK, chance)
-            y = y if y is None or wanted is None else torch.full_like(y, wanted)
+            y = y if y is None or asked is None else asked[i : i + BLOCK]
             x = self.game.sample(BLOCK, y, chance)
             realness = self.game.realness(x, None if y is None else y.to(x.device)) if scored else None
-            blocks.append((x, y, realness))
+            blocks.append((self._as_data(x), y, realness))  # bytes at once: many samples take little memory
         xs, ys, judged = (_joined(parts, n) for parts in zip(*blocks, strict=True))
         assert xs is not None
-        return self._as_data(xs), ys, judged
+        return xs, ys, judged
+
+    def _asked(self, label: int | str | Tensor, n: int) -> Tensor:
+        """The class of each of n samples, and of those that fill the last block."""
+        wanted = label if isinstance(label, Tensor) else torch.full((n,), self.class_number(label))
+        return nn.functional.pad(wanted, (0, -n % BLOCK))
 
     def latents(self, n: int, seed: int, label: int | str | None = None) -> tuple[Tensor, Tensor | None]:
         """The z [n d] and labels [n] that `sample` with this seed, and this label, makes its samples of."""

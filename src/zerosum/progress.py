@@ -63,15 +63,29 @@ def closing(session: Session, gif: bool = False) -> list[str]:
     grid = max(folder.grids.iterdir())
     made = [str(grid), folder.film.name, *([folder.film.with_suffix(".gif").name] if gif else []), folder.curves.name]
     made += [f"{name}/" for name in ("judged", "reconstructions") if (folder.path / name).is_dir()]
-    first = f"sample {path} -n 64" if session.dataset.partners is None else f"translate {path} PICTURE"
     lines = [
         f" Done      {count(rounds, 'round')}, {count(session.deck.images, 'example')} in {duration(session.seconds)}",
         f"   pictures  {' · '.join(made)}",
-        f"   next      zerosum {first}",
+        *_quality(session),
     ]
+    first = f"sample {path} -n 64" if session.dataset.partners is None else f"translate {path} PICTURE"
+    lines += [f"   next      zerosum {first}", f"             zerosum evaluate {path}"]
     if session.game.classes:
         lines.append(f"             zerosum sample {path} --label {shlex.quote(session.dataset.spec.classes[0])}")
     return [*lines, f"             zerosum resume {path} --rounds {2 * rounds}"]
+
+
+def _quality(session: Session) -> list[str]:
+    """What the looks at quality found, what they cost, and whether they ended the run."""
+    watch, best = session.watch, session.watch.best
+    if best is None:
+        return []
+    cost = 100 * watch.spent / session.seconds
+    lines = [
+        f"   quality   best KID {best.kid:.3g} ({best.kid_low:.3g} to {best.kid_high:.3g}) at round {best.round:,}: "
+        f"{session.folder.best.name} · {count(len(watch.marks), 'look')}, {cost:.1f} % of the time"
+    ]
+    return lines + ([f"   stopped   {session.enough}"] if session.enough else [])
 
 
 def explained(settings: Settings) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -12,12 +13,13 @@ import torch
 from zerosum import __version__, model, pictures
 from zerosum.data.dataset import Dataset
 from zerosum.data.deck import deck_of
-from zerosum.folder import Folder, RunError
+from zerosum.folder import Folder, check_same
 from zerosum.look import look_at
 from zerosum.play import dynamics, precision
 from zerosum.play.checkpoint import Checkpoints
 from zerosum.play.trainer import NonFinite, Trainer
 from zerosum.settings import Settings, SettingsError, Span
+from zerosum.watch import Watch
 
 DYNAMICS = {
     "alternating": dynamics.alternating,
@@ -26,7 +28,6 @@ DYNAMICS = {
 }
 PRECISIONS = {"float32": precision.full, "bfloat16": precision.bfloat16}
 DRAW_SECONDS = 30.0  # a film takes about a second to write: not at every checkpoint of a short run
-MENDED_BY = {"recipe": "config.yaml", "game": "config.yaml", "data": "the data"}
 Row = dict[str, float]
 Show = Callable[[Row, Row], None]
 """Told of every row of readings (empty: none is whole yet), and of the progress in every unit."""
@@ -39,7 +40,7 @@ class Session:
     checkpoints: Checkpoints
     film: pictures.Film
 
-    def __init__(self, settings: Settings, dataset: Dataset):
+    def __init__(self, settings: Settings, dataset: Dataset, held_out: Dataset | None = None):
         self.settings, self.dataset = settings, dataset
         play = settings.play
         torch.manual_seed(play.seed)
@@ -63,7 +64,7 @@ class Session:
                 "set its steps to 1, or play.dynamics to alternating"
             )
         self.length = Span.parse(play.length)
-        self.spans = {name: Span.parse(getattr(play, name)) for name in ("pictures", "checkpoints")}
+        self.spans = {name: Span.parse(getattr(play, name)) for name in ("pictures", "checkpoints", "quality")}
         self.every = int(Span.parse(play.readings).amount)
         self.fingerprint = model.fingerprint(dataset)
         self.seconds = 0.0
@@ -71,9 +72,9 @@ class Session:
         self.done = dict.fromkeys(self.spans, 0)
         self.stopped = False
         self.drawn = perf_counter()
-        self.view = look_at(
-            self.trainer, dataset, play.tiles, play.seed + 1
-        )  # not the draws that the weights came from
+        self.view = look_at(self.trainer, dataset, play.tiles, play.seed + 1)  # not the draws the weights came from
+        self.watch = Watch(lambda: self.trainer.average.game, dataset, held_out, play.quality_cost)
+        self.enough: str | None = None
 
     def enter(self, folder: Folder) -> None:
         """From now on, this is the folder to write."""
@@ -114,7 +115,9 @@ class Session:
             self.look()
         patience = 1 if self.game.device.type == "cpu" else self.every  # a GPU is not waited for every round
         while not self.over():
-            self.look_and_save()
+            self.look_and_save(show)
+            if self.enough:
+                break
             clock = perf_counter()  # pictures are not training
             self.round()
             while self.trainer.rounds % patience and not self.over():
@@ -123,9 +126,11 @@ class Session:
             self.seconds += perf_counter() - clock
             self.record(rows, show)
             show({}, self.progress())
-        ended = "finished" if self.length.share(self.progress()) >= 1 else "stopped"
+        ended = "finished" if self.enough or self.length.share(self.progress()) >= 1 else "stopped"
         if ended == "finished" and self.unwritten:
             self.add_row(self.trainer.rounds, show)  # `unwritten` stays: a run that is extended writes a whole interval
+        if self.watch.affordable(self.seconds):
+            self.measure(show)
         self.save()
         self.look()
         self.close(ended)
@@ -139,7 +144,7 @@ class Session:
         self.trainer.round()
 
     def over(self) -> bool:
-        return self.stopped or self.length.share(self.progress()) >= 1
+        return self.stopped or self.enough is not None or self.length.share(self.progress()) >= 1
 
     def record(self, rows: list[tuple[int, Row]], show: Show) -> None:
         """Write a line of means for every whole interval; what is left over waits, and goes with the checkpoint."""
@@ -156,11 +161,13 @@ class Session:
         self.folder.add_row(line)
         show(line, self.progress())
 
-    def look_and_save(self) -> None:
-        """Picture the fixed noise, save a checkpoint: whichever is due."""
+    def look_and_save(self, show: Show) -> None:
+        """Picture the fixed noise, measure, save a checkpoint: whichever is due."""
         before, self.done = self.done, self.due()
         if self.done["pictures"] > before["pictures"]:
             self.look()
+        if self.done["quality"] > before["quality"] and self.watch.affordable(self.seconds):
+            self.measure(show)
         if self.done["checkpoints"] > before["checkpoints"]:
             self.save()
             if perf_counter() - self.drawn > DRAW_SECONDS:
@@ -188,27 +195,32 @@ class Session:
             "trainer": self.trainer.state_dict(),
         }
         self.checkpoints.save(self.trainer.rounds, state)
-        header = self.identity() | {
-            "version": __version__,
-            "data": model.describe(self.dataset.spec),
-            "trained_on": self.dataset.name,
-            "seed": self.settings.play.seed,
-        }
-        model.save(self.folder.model, self.game, self.trainer.average.game, header | self.reached())
+        self.save_model(self.folder.model)
+
+    def save_model(self, path: Path, **more: Any) -> None:
+        about = {"version": __version__, "data": model.describe(self.dataset.spec), "trained_on": self.dataset.name}
+        header = self.identity() | about | {"seed": self.settings.play.seed} | self.reached() | more
+        model.save(path, self.game, self.trainer.average.game, header)
+
+    def measure(self, show: Show) -> None:
+        """Quality now, from few samples; the model is kept if it is the best so far; is it time to stop?"""
+        mark = self.watch.look(self.trainer.rounds)
+        self.folder.add_mark(mark.as_row())
+        if self.watch.best is mark:
+            self.save_model(self.folder.best, quality=mark.as_row())
+        show({"quality.KID": mark.kid, "quality.coverage": mark.coverage}, self.progress())
+        if self.settings.play.stop == "auto":
+            self.enough = self.watch.reason()
 
     def load(self) -> list[str]:
         """Go on from the newest checkpoint that can be read; says which could not. Raises RunError, DamagedFile."""
         state, troubles = self.checkpoints.load_latest()
-        for what, mine in self.identity().items():
-            if state.get(what) != mine:
-                raise RunError(
-                    f"the newest checkpoint in {self.folder.checkpoints} has another {what} than this run "
-                    f"({_differing(state.get(what), mine)}): take it away, or put {MENDED_BY[what]} back as it was"
-                )
+        check_same(state, self.identity(), self.folder)
         self.trainer.load_state_dict(state["trainer"])
         self.deck.load_state_dict(state["deck"])
         self.seconds, self.unwritten = state["seconds"], state["unwritten"]
         self.done = self.due()
+        self.watch.recall([row for row in self.folder.marks() if row["round"] <= self.trainer.rounds])
         return troubles
 
     def identity(self) -> dict[str, Any]:
@@ -228,7 +240,7 @@ class Session:
     def close(self, ended: str) -> None:
         """Leave the folder whole, however the run ended: curves, film, and how far it came."""
         self.draw()
-        self.folder.note(ended=ended, **self.reached())
+        self.folder.note(ended=ended, **self.reached(), **self.watch.summary(self.enough))
 
 
 def _means(rows: list[Row]) -> Row:
@@ -236,11 +248,3 @@ def _means(rows: list[Row]) -> Row:
     names = dict.fromkeys(name for row in rows for name in row)
     values = {name: [row[name] for row in rows if name in row] for name in names}
     return {name: sum(found) / len(found) for name, found in values.items()}
-
-
-def _differing(theirs: Any, mine: Any) -> str:
-    """The first thing that differs, in words."""
-    if isinstance(theirs, dict) and isinstance(mine, dict):
-        key = next(key for key in theirs | mine if theirs.get(key) != mine.get(key))
-        theirs, mine = f"{key} = {theirs.get(key)}", mine.get(key)
-    return f"{str(theirs)[:40]}, not {str(mine)[:40]}"
