@@ -33,7 +33,7 @@ def error(game: InfoGAN, train: Dataset, test: Dataset) -> float:
     """Share of the test pictures whose code stands for another label, as matched on the training pictures."""
 
     def read(pictures: Tensor) -> Tensor:
-        return in_blocks(lambda part: game.codes(part.float() / 127.5 - 1)[0].argmax(1), pictures)
+        return in_blocks(lambda part: game.codes(part.float() / 127.5 - 1)[:, 0].long(), pictures)
 
     assert train.labels is not None
     assert test.labels is not None

@@ -19,9 +19,8 @@ T = TypeVar("T")
 
 
 class Batch:
-    """The hand that is dealt for a turn: real examples `x` [n ...], and what goes with them as `y`, if anything.
-
-    That is labels [n]; or pictures [n c h w]: the partner of each, or as many of another domain.
+    """The hand that is dealt for a turn: real examples `x` [n ...], and what goes with them as `y`, if anything:
+    labels [n]; or pictures [n c h w], the partner of each, or as many of another domain.
 
     What a round derives once from the hand (the fakes, their scores) is kept with it, and dropped as soon as a network
     that it came from has moved. So the fakes of D's turn serve G's turn too, and a score of D is made anew when D has
@@ -160,6 +159,10 @@ class Game(nn.Module):
         """Examples as the game's autoencoder gives them back, of the same shape; None where there is none."""
         return None
 
+    def codes(self, x: Tensor) -> Tensor | None:
+        """The codes that an inference network reads in each example, a category as its number: [n k]; None without."""
+        return None
+
     def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
         """The probability that the discriminator calls each example real: [n], or None where nobody judges."""
         return None
@@ -173,8 +176,7 @@ class Game(nn.Module):
     def after_round(self, readings: Mapping[str, Tensor], hand: Batch) -> None:
         """Move what is neither a parameter nor a player's: BEGAN's k, a pool of fakes, the stage of a growing network.
 
-        `readings` are the round's, by "player.term", the mean over all ranks; `hand` is the last one dealt, with what
-        it still keeps.
+        `readings` are means over all ranks, by "player.term"; `hand` is the last dealt, with what it still keeps.
         """
 
     @property

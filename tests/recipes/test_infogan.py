@@ -112,11 +112,12 @@ def test_codes_are_what_q_reads_of_each_example_alone() -> None:
     game, x = build(SPECS["pictures"], jitter=0.5)
     game.eval()
     with torch.no_grad():
-        probabilities, means = game.codes(x)
-        alone = game.codes(x[2:3])
-    torch.testing.assert_close(probabilities.sum(1), torch.ones(6))
-    assert (probabilities.shape, means.shape) == ((6, 4), (6, 2))
-    torch.testing.assert_close((probabilities[2:3], means[2:3]), alone)
+        codes, alone = game.codes(x), game.codes(x[2:3])
+        logits, means, _ = game.read(game.trunk(x))
+    assert codes.shape == (6, 1 + 2)
+    assert torch.equal(codes[:, 0], logits.argmax(1).float())
+    assert torch.equal(codes[:, 1:], means)
+    torch.testing.assert_close(codes[2:3], alone)
 
 
 def test_jitter_is_for_the_judges_and_never_for_samples() -> None:

@@ -114,10 +114,10 @@ class InfoGAN(Game):
         """Q(c|x): logits of the category [n K], means and log deviations of the continuous codes [n k]."""
         return self.Q(features).float().split([self.config.categories, *[self.config.continuous] * 2], 1)
 
-    def codes(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What Q reads in examples [n ...]: probabilities of the categories [n K], means of the other codes [n k]."""
+    def codes(self, x: Tensor) -> Tensor:
+        """What Q reads in examples [n ...]: the likeliest category's number, and the means of the others: [n 1 + k]."""
         logits, mean, _ = self.read(self.trunk(x))
-        return logits.softmax(1), mean
+        return torch.cat([logits.argmax(1, keepdim=True), mean], 1)
 
     def parts(self, z: Tensor) -> tuple[Tensor, ...]:
         """z = [noise | one-hot category | continuous codes]: views of its three parts."""

@@ -93,6 +93,10 @@ class VAE(Game):
         mean, log_variance = self.E(x).float().chunk(2, 1)
         return mean, log_variance
 
+    def codes(self, x: Tensor) -> Tensor:
+        """The likeliest code of each example: [n latent]."""
+        return self.encode(x)[0]
+
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """The mean of p(x|z): of a pixel 2p - 1, in (-1, 1)."""
         told = self.G(z)
@@ -101,4 +105,4 @@ class VAE(Game):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Each example told back by way of its likeliest code: [n ...] -> [n ...]."""
-        return self.generate(self.encode(x)[0])
+        return self.generate(self.codes(x))

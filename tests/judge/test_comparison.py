@@ -1,0 +1,122 @@
+"""`zerosum compare`: better, worse, or nobody can tell; and recipes against each other for the same seconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from zerosum.cli import app
+from zerosum.data import sources
+from zerosum.judge import comparison, contest
+
+ON = ["--data", "glyphs", "--set", "limit=1500", "--samples", 600]
+
+
+def zs(*words: object) -> str:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, f"{result.output}{result.stderr}"
+    return result.stdout
+
+
+def refused(*words: object) -> str:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code in (1, 2), result.output
+    assert result.stderr.count("\n") == 1, result.stderr
+    return result.stderr
+
+
+@pytest.fixture
+def sets(tmp_path, monkeypatch):
+    """Real glyphs twice, and noisy ones."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    real = sources.load("glyphs", split="test", limit=1200).examples
+    noise = torch.randint(0, 120, (600, 1, 28, 28), generator=torch.Generator().manual_seed(0))
+    noisy = (real[:600] + noise).clamp(max=255).to(torch.uint8)
+    for name, images in (("a", real[:600]), ("b", real[600:]), ("noisy", noisy)):
+        np.savez(tmp_path / f"{name}.npz", images=images.permute(0, 2, 3, 1).numpy())
+    return tmp_path
+
+
+def test_each_two_are_compared_and_equals_cannot_be_told_apart(sets):
+    words = ["compare", "a.npz", "b.npz", "noisy.npz", *ON]
+    result = json.loads(zs(*words, "--json"))
+    assert [report["candidate"] for report in result["candidates"]] == ["a.npz", "b.npz", "noisy.npz"]
+    verdicts = {
+        (pair["a"], pair["b"]): (pair["FD(classifier)"]["a_is_better"], pair["KID(classifier)"]["a_is_better"])
+        for pair in result["pairs"]
+    }
+    assert verdicts[("a.npz", "b.npz")] == ("cannot tell", "cannot tell")
+    assert verdicts[("a.npz", "noisy.npz")] == verdicts[("b.npz", "noisy.npz")] == ("yes", "yes")
+    turned = json.loads(zs("compare", "noisy.npz", "a.npz", *ON, "--json"))["pairs"][0]
+    assert turned["FD(classifier)"]["a_is_better"] == "no"
+    straight = next(pair for pair in result["pairs"] if (pair["a"], pair["b"]) == ("a.npz", "noisy.npz"))
+    assert turned["FD(classifier)"]["value"] == pytest.approx(-straight["FD(classifier)"]["value"], rel=1e-6)
+    assert json.loads(zs(*words, "--json")) == result, "the same command twice gives the same digits"
+    shown = zs(*words)
+    assert " A better than B?  by FD(classifier) cannot tell (" in shown
+    assert " A better than C?  by FD(classifier) yes (" in shown
+    assert "coverage" in shown
+
+
+def test_one_is_no_comparison(sets):
+    assert "a comparison needs two, got 1" in refused("compare", "a.npz", *ON)
+
+
+def test_recipes_are_given_the_same_seconds_and_one_judge(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    words = ["compare", "--budget", "2s", "gan", "vae", "--data", "glyphs", "--set", "limit=1000", "--set", "tiles=4"]
+    result = json.loads(zs(*words, "--samples", 300, "--json"))
+    assert [row["recipe"] for row in result["rows"]] == ["gan", "vae"]
+    for row in result["rows"]:
+        assert 2 <= row["seconds"] < 20
+        assert row["rounds"] > 0
+        assert row["samples_per_second"] > 0
+        assert row["latency_ms"] > 0
+        assert row["parameters"] > 1000
+        assert 100 < row["peak_memory_mib"] < 8000
+        assert (Path(row["run"]) / "model.safetensors").is_file()
+    assert len(result["pairs"]) == 1
+    assert result["advice"].startswith(("take gan: its FD(classifier) is the least", "take vae: its FD(classifier)"))
+    shown = contest.lines(result)
+    assert shown[-1].startswith(" Advice    take ")
+    assert any(line.startswith(" gan ") for line in shown)
+    assert comparison.lines(result)
+
+
+def test_advice_names_equals_and_the_faster_one():
+    distance = "FD(x)"
+    result = {
+        "candidates": [{"numbers": {distance: {"value": value}}} for value in (2.0, 1.0, 1.1)],
+        "pairs": [
+            {"a": "r0", "b": "r1", distance: {"a_is_better": "no"}},
+            {"a": "r0", "b": "r2", distance: {"a_is_better": "no"}},
+            {"a": "r1", "b": "r2", distance: {"a_is_better": "cannot tell"}},
+        ],
+    }
+    rows = [
+        {"recipe": name, "run": f"r{i}", "samples_per_second": speed}
+        for i, (name, speed) in enumerate((("gan", 1000.0), ("ddpm", 10.0), ("vae", 500.0)))
+    ]
+    assert contest.advice(rows, result) == (
+        "take ddpm: its FD(x) is the least, though vae cannot be told apart from it; gan draws 100 times as fast"
+    )
+
+
+@pytest.mark.parametrize("budget", ["soon", "0m", "-5m", "5 parsecs", ""])
+def test_a_budget_that_is_none_is_refused(budget, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "is no budget" in refused("compare", "gan", "vae", "--budget", budget, "--data", "glyphs")
+    assert not Path("runs").exists()
+
+
+def test_a_contest_of_what_is_no_recipe_ends_before_it_begins(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "no recipe called 'gam'" in refused("compare", "gan", "gam", "--budget", "1s")
+    assert not Path("runs").exists()
