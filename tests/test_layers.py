@@ -47,7 +47,7 @@ MAY = {
         "recipes",
     },
     "__main__": {"cli"},
-    "__init__": {"run", "model", "settings"},
+    "__init__": {"run", "model", "settings", "judge"},
 }
 
 

@@ -25,8 +25,12 @@ def commands() -> list[tuple[str, str]]:
 
 
 def small(line: str) -> list[str]:
-    """The command, with its length cut to three rounds, and sets that need files cut to a few."""
+    """The command, with its length cut to three rounds, sets that need files cut to a few, and two of many recipes."""
     words = shlex.split(re.sub(r"--(minutes|kimg|rounds) \S+", "--rounds 3", line))
+    if words[1] in ("evaluate", "compare"):
+        cut = shlex.split(re.sub(r"--budget \S+", "--budget 1s", line))
+        words = cut[:-3] if "--budget" in cut else cut  # of five recipes
+        words += ["--samples", "200"] + (["--set", "limit=300"] if "--data" in words else [])
     if words[:2] == ["zerosum", "train"]:
         if "--rounds" not in words:
             words += ["--rounds", "3"]
@@ -41,14 +45,17 @@ def picture(path: Path, shade: int, size: tuple[int, int] = (40, 36)) -> None:
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """An empty folder with the pictures that the pages speak of."""
+    """An empty folder with the pictures that the pages speak of; and classifiers that learn for a moment only."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("zerosum.judge.evaluation.STEPS", 10)
     for i in range(12):
         picture(tmp_path / "flowers" / f"{i}.png", 20 * i)
         for side in ("A", "B"):
             picture(tmp_path / "maps" / side / f"{i}.png", 20 * i)
         for animal in ("horse", "zebra"):
             picture(tmp_path / "animals" / animal / f"{i}.png", 20 * i)
+    for i in range(60):
+        picture(tmp_path / "made" / f"{i}.png", 4 * i)
     picture(tmp_path / "photo.png", 90, (75, 50))
     return tmp_path
 
@@ -74,8 +81,11 @@ def test_a_command_runs(page: str, line: str, place) -> None:
     if {"mnist", "mnist28", "fashion"} & set(words) and words[1] == "train" and "ZEROSUM_DATA" not in os.environ:
         pytest.skip("set ZEROSUM_DATA to a folder with mnist/ and fashion-mnist/ to run this command")
     if words[1] not in ("train", "recipes", "config"):
-        data, recipe = re.fullmatch(r"runs/\d{4}-(\w+)-(\w+)", words[2]).groups()
-        run(["zerosum", "train", recipe, "--data", data, "--rounds", "2", "--set", "limit=300", "--out", words[2]])
+        named = [match for match in (re.fullmatch(r"runs/\d{4}-(\w+)-(\w+)", word) for word in words[2:]) if match]
+        assert named or "--data" in words, line
+        for match in named:
+            data, recipe = match.groups()
+            run(["zerosum", "train", recipe, "--data", data, "--rounds", "2", "--set", "limit=300", "--out", match[0]])
         if words[1] == "resume":
             words = [w if w != "3" else "4" for w in words]
     run(words)

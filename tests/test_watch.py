@@ -29,7 +29,8 @@ def played(tmp_path, small, monkeypatch, recipe="dcgan", **changes):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_game_can_be_watched(recipe, small):
+def test_every_game_can_be_watched(recipe, small, monkeypatch):
+    monkeypatch.setattr(watch, "SAMPLES", 60)
     chosen = settings.resolve(recipe, None, small(recipe) | {"limit": 60})
     session = run.Session(chosen, *run.data_and_held_out(chosen, most=60))
     before = {

@@ -56,3 +56,25 @@ def load(path: str | Path, device: str = "cpu") -> Model:
     from zerosum import model
 
     return model.load(path, device)
+
+
+def evaluate(
+    of: str | Path,
+    data: str | None = None,
+    *,
+    samples: int = 5000,
+    seed: int = 0,
+    features: str | Path | None = None,
+    utility: bool = False,
+    **settings: Any,
+) -> dict[str, Any]:
+    """How good the samples of a run, or the pictures in a folder or npz, are: the report of `zerosum evaluate --json`.
+
+    `data` is what to compare with, by default what the run was trained on; `settings` are those of the data (`size`,
+    `channels`, `labels`). Nothing is written. Raises ValueError, FileNotFoundError for what cannot be judged.
+    """
+    from zerosum.judge import evaluation
+    from zerosum.judge.request import Request
+
+    asked = Request(data, settings, samples, seed, None if features is None else Path(features))
+    return evaluation.evaluate(Path(of), asked, utility=utility).report

@@ -15,7 +15,6 @@ import zerosum
 from zerosum.cli import app
 from zerosum.data import sources
 from zerosum.judge import evaluation
-from zerosum.judge.request import Request
 
 ON = ["--data", "glyphs", "--set", "limit=1500"]
 
@@ -222,5 +221,4 @@ def test_data_of_one_class_or_without_labels_is_seen_by_random_convolutions(tmp_
 
 
 def test_from_python_the_same(trained):
-    asked = Request(samples=400)
-    assert evaluation.evaluate(trained, asked).report == json.loads(zs("evaluate", trained, "--samples", 400, "--json"))
+    assert zerosum.evaluate(trained, samples=400) == json.loads(zs("evaluate", trained, "--samples", 400, "--json"))

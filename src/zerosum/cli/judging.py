@@ -34,9 +34,11 @@ def evaluate(
 ) -> None:
     """Say how good samples are, how sure that is, what real pictures score, and whether they are copies."""
     with one_line_errors(debug):
-        from zerosum.judge import evaluation, request
+        from zerosum.judge import evaluation
+        from zerosum.judge.request import Request
+        from zerosum.settings import parse_assignments
 
-        asked = request.Request(data, assignments or [], samples, seed, features)
+        asked = Request(data, parse_assignments(assignments or []), samples, seed, features)
         found = []
         for path in of:
             result = evaluation.evaluate(path, asked, utility=utility, tell=_tell)
@@ -66,9 +68,11 @@ def compare(
 ) -> None:
     """Say of each two whether the one is better, the other, or whether nobody can tell."""
     with one_line_errors(debug):
-        from zerosum.judge import comparison, contest, request
+        from zerosum.judge import comparison, contest
+        from zerosum.judge.request import Request
+        from zerosum.settings import parse_assignments
 
-        asked = request.Request(data, assignments or [], samples, seed, features)
+        asked = Request(data, parse_assignments(assignments or []), samples, seed, features)
         if budget is not None:
             result = contest.contest(of, budget, asked, _tell)
         else:

@@ -59,8 +59,12 @@ def check(shown: Candidate) -> None:
 def _drawn(path: Path, data: Dataset, count: int, seed: int) -> Candidate:
     loaded = model.load(path, str(choose_device()))
     _check_shape(path, loaded.spec, data)
+    asked = None
+    if loaded.game.classes and data.labels is not None and loaded.spec.classes == data.spec.classes:
+        rows = torch.randint(len(data), (count,), generator=torch.Generator().manual_seed(seed))
+        asked = data.labels[rows]  # classes as often as the data has them: what is compared is the drawing
     start = time.perf_counter()
-    x, y, _ = loaded.draw(count, seed=seed)
+    x, y, _ = loaded.draw(count, asked, seed)
     seconds = time.perf_counter() - start
     if y is not None:
         y = _numbers_of(y, loaded.spec.classes, data.spec.classes)

@@ -66,7 +66,7 @@ def evaluate(path: Path, asked: Request, *, utility: bool = False, tell: Tell = 
     if (factors := _factors(path, held_out)) is not None:
         found["factors"] = factors
     if utility:
-        found["utility"] = _utility(shown, train, held_out)
+        found["utility"] = _utility(shown, train, held_out, tell)
     gallery: Gallery = {}
     if isinstance(train.spec, Images) and isinstance(copies, Copying):
         gallery["copies.png"] = _gallery(shown, train, copies)
@@ -151,7 +151,7 @@ def _or_reason(judge: Callable[[], Copying]) -> Copying | Report:
         return {"needs": str(reason)}
 
 
-def _utility(shown: Candidate, train: Dataset, held_out: Dataset | None) -> Any:
+def _utility(shown: Candidate, train: Dataset, held_out: Dataset | None, tell: Tell) -> Any:
     """What the samples are worth to a classifier. Raises ValueError where there are no labels to learn."""
     if shown.labels is None or train.labels is None or held_out is None or held_out.labels is None:
         raise ValueError(
@@ -162,6 +162,7 @@ def _utility(shown: Candidate, train: Dataset, held_out: Dataset | None) -> Any:
     samples, real = (reduced(shown.examples), shown.labels), (reduced(train.examples), train.labels)
     test = reduced(held_out.examples), held_out.labels
     shares = [share for share in SHARES if round(share * len(train)) >= 10 * classes]
+    tell(f"{6 + 6 * len(shares)} small classifiers are trained, to see what the samples are worth: some minutes")
     scores = classification_scores(samples, real, test, classes, steps=STEPS)
     gains = usefulness(samples, real, test, classes, shares=shares, steps=STEPS)
     return {"scores": asdict(scores), "gains": [asdict(gain) for gain in gains]}

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from zerosum.data.dataset import Dataset
 from zerosum.folder import Folder
 from zerosum.judge.extractors import choose
 from zerosum.judge.judging import Judge
 from zerosum.run import data_and_held_out
-from zerosum.settings import Settings, load, parse_assignments, resolve
+from zerosum.settings import Settings, load, resolve
 
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Request:
-    """As the command line has it: `data` is a source by name or path, or None for what a run was trained on."""
+    """As the command line has it: `data` is a source by name or path, or None for what a run was trained on.
+
+    `changes` are settings of the data (`size`, `channels`, `labels` ...), or of recipes that are trained.
+    """
 
     data: str | None = None
-    assignments: Sequence[str] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
     samples: int = 5000
     seed: int = 0
     features: Path | None = None
@@ -36,7 +40,7 @@ class Request:
             raise FileNotFoundError(f"no run, folder or file called {path}: give one that is there")
         run = None if path is None else run_of(path)
         base = None if run is None else load(run.config)
-        overrides = parse_assignments(self.assignments)
+        overrides = dict(self.changes)
         if self.data is not None:
             overrides["source"] = self.data
             base = None if base is None else {"recipe": base.get("recipe")}  # nothing else that was meant for its own
@@ -46,7 +50,7 @@ class Request:
 
     def trained(self, recipe: str, minutes: float) -> Settings:
         """The settings to train a recipe for so long."""
-        overrides = parse_assignments(self.assignments) | {"length": f"{minutes:.15g} minutes"}
+        overrides = dict(self.changes) | {"length": f"{minutes:.15g} minutes"}
         return resolve(recipe, overrides=overrides | ({} if self.data is None else {"source": self.data}))
 
     def judge(self, train: Dataset, held_out: Dataset | None, tell: Tell = lambda line: None) -> Judge:
