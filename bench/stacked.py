@@ -16,7 +16,6 @@ but for the number of iterations, theirs being 500,000:
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from typing import Any
 
@@ -27,6 +26,7 @@ from zerosum.data.deck import Deck
 from zerosum.data.spec import Images
 from zerosum.game import Player, adam
 from zerosum.metrics.features import LeNet, in_blocks
+from zerosum.metrics.modes import stacked_modes
 from zerosum.play.precision import keep_memory
 from zerosum.play.trainer import Trainer
 from zerosum.recipes import pacgan
@@ -76,18 +76,18 @@ class Stacked(pacgan.PacGAN):
 
 
 @torch.no_grad()
-def modes(game: Stacked, net: LeNet) -> dict[str, float]:
+def modes(game: Stacked, net: LeNet, shares: Tensor) -> dict[str, Any]:
     made = torch.cat([game.generate(game.noise(BATCH)) for _ in range(COUNT // BATCH)])
-    return score(as_bytes(made), net)
+    return score(as_bytes(made), net, shares)
 
 
-def score(pictures: Tensor, net: LeNet) -> dict[str, float]:
-    """Modes and divergence of uint8 pictures [n 3 28 28]."""
+def score(pictures: Tensor, net: LeNet, shares: Tensor) -> dict[str, Any]:
+    """Modes, and divergence from the uniform law, of uint8 pictures [n 3 28 28]."""
     digits = in_blocks(net, pictures.flatten(0, 1).unsqueeze(1)).argmax(1).reshape(-1, 3)
-    counts = torch.bincount(digits @ torch.tensor([100, 10, 1]), minlength=1000).double()
-    shares = (counts / counts.sum()).tolist()
-    divergence = sum(p * math.log(1000 * p) for p in shares if p > 0)
-    return {"modes": int((counts > 0).sum()), "divergence": round(divergence, 4)}
+    found = stacked_modes(digits, shares)
+    kl = found["mode divergence"]
+    interval = [round(end, 4) for end in (kl.low, kl.high)]
+    return {"modes": int(found["modes found"].value), "divergence": round(kl.value, 4), "interval": interval}
 
 
 def run(pack: int, minibatch: str, judge: Judge, rounds: int, seed: int) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def run(pack: int, minibatch: str, judge: Judge, rounds: int, seed: int) -> dict
             trainer.round()
         trainer.collect()
         seconds += time.process_time() - start
-        marks.append({"round": mark} | modes(game, judge.net))
+        marks.append({"round": mark} | modes(game, judge.net, judge.train.labels.bincount()))
     row = {
         "pack": pack,
         "minibatch": minibatch,
@@ -129,7 +129,7 @@ def main() -> None:
     keep_memory()
     judge = Judge("mnist")
     chosen = torch.randint(len(judge.train), (COUNT, 3), generator=torch.Generator().manual_seed(0))
-    real = score(judge.train.examples[chosen].squeeze(2), judge.net)
+    real = score(judge.train.examples[chosen].squeeze(2), judge.net, judge.train.labels.bincount())
     print("real triples", real, flush=True)
     rows = []
     for seed in args.seeds:

@@ -15,6 +15,7 @@ import zerosum
 from zerosum.cli import app
 from zerosum.data import sources
 from zerosum.judge import evaluation
+from zerosum.judge.candidates import Candidate, check
 
 ON = ["--data", "glyphs", "--set", "limit=1500"]
 
@@ -185,6 +186,27 @@ def test_translations_are_judged_by_their_truth(recipe, tmp_path, small):
     shown = zs("evaluate", run, "--samples", 40)
     assert "untranslated" in shown
     assert "AtoB" in shown
+
+
+def test_pairs_are_judged_by_lpips_where_its_files_are_named(tmp_path, small):
+    torch.manual_seed(0)
+    shapes = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
+    backbone = {f"features.{i}.weight": 0.05 * torch.randn(a, b, k, k) for i, (a, b, k) in shapes.items()}
+    torch.save(
+        backbone | {f"features.{i}.bias": torch.zeros(a) for i, (a, _, _) in shapes.items()}, tmp_path / "net.pth"
+    )
+    weights = {f"lin{i}.model.1.weight": torch.rand(1, a, 1, 1) for i, (a, _, _) in enumerate(shapes.values())}
+    torch.save(weights, tmp_path / "lin.pth")
+    run = zerosum.train("pix2pix", out=tmp_path / "run", length="2 rounds", **small("pix2pix"))
+    words = ["evaluate", run, "--samples", 20, "--lpips", tmp_path / "net.pth", tmp_path / "lin.pth", "--json"]
+    numbers = json.loads(zs(*words))["directions"]["AtoB"]["numbers"]
+    assert 0 < numbers["LPIPS"]["low"] < numbers["LPIPS"]["value"] < numbers["LPIPS"]["high"]
+
+
+def test_points_that_are_no_numbers_are_refused():
+    nan = torch.full((3, 2), torch.nan)
+    with pytest.raises(ValueError, match="some samples are not finite numbers: the model has diverged"):
+        check(Candidate("run", nan, None, {}))
 
 
 def test_what_cannot_be_judged_is_said_in_one_line(tmp_path, real, trained):

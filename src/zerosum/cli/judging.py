@@ -27,6 +27,9 @@ def evaluate(
     seed: Seed = 0,
     features: Features = None,
     utility: Annotated[bool, typer.Option("--utility", help="Do its pictures help to train a classifier?")] = False,
+    lpips: Annotated[
+        tuple[Path, Path] | None, typer.Option(metavar="ALEXNET WEIGHTS", help="Of pairs: LPIPS too, by these files.")
+    ] = None,
     as_json: Json = False,
     out: Annotated[Path | None, typer.Option(help="The folder for the results; none: RUN/evaluations.")] = None,
     assignments: Assignments = None,
@@ -38,7 +41,7 @@ def evaluate(
         from zerosum.judge.request import Request
         from zerosum.settings import parse_assignments
 
-        asked = Request(data, parse_assignments(assignments or []), samples, seed, features)
+        asked = Request(data, parse_assignments(assignments or []), samples, seed, features, lpips)
         found = []
         for path in of:
             result = evaluation.evaluate(path, asked, utility=utility, tell=_tell)

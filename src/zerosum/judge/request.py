@@ -29,6 +29,7 @@ class Request:
     samples: int = 5000
     seed: int = 0
     features: Path | None = None
+    lpips: tuple[Path, Path] | None = None  # AlexNet's file, and that of its layers' weights
 
     def material(self, path: Path | None) -> tuple[Dataset, Dataset | None]:
         """The real data to compare `path` with: to train on, and held out. Raises ValueError where none is named."""

@@ -28,6 +28,7 @@ from zerosum.metrics.interval import share
 from zerosum.metrics.kernel import kid
 from zerosum.metrics.number import Number
 from zerosum.metrics.pairs import psnr, ssim, translation_error
+from zerosum.metrics.perceptual import perceptual_distance
 from zerosum.metrics.resize import as_rgb
 
 ROWS = 8  # of the gallery
@@ -76,6 +77,7 @@ class Translated:
         self.given, self.other = given[: asked.samples], other[: asked.samples]
         self.target = (train.partners if forth else train.examples)[: asked.samples]
         self.train, self.forth = train, forth
+        self.perceived = perceptual_distance(*asked.lpips) if asked.lpips else None
         self.made = self.translate(self.given, direction)
 
     @torch.no_grad()
@@ -124,6 +126,8 @@ class Translated:
                 "PSNR": number_or_need(lambda: psnr(made, truth)),
                 "SSIM": number_or_need(lambda: ssim(made, truth)),
             }
+            if (perceived := self.perceived) is not None:
+                found["LPIPS"] = number_or_need(lambda: perceived(made, truth))
         eyes = random_features(made.shape[1:])
         seen, target = eyes(made), eyes(self.target)
         return found | {

@@ -171,7 +171,7 @@ def load_inception(state: dict[str, Tensor]) -> Inception:
     return net.eval().requires_grad_(False)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
         named = isinstance(found, dict) and all(map(torch.is_tensor, found.values()))
@@ -189,7 +189,7 @@ def inception_features(path: Path) -> Features:
     With the file that the FID is known by, its name is "inception-2015-12-05" and distances are called FID; with
     any other, safetensors included, they are FD(the file's name). Raises ValueError for another network's file.
     """
-    net, pinned = load_inception(_read(path)), digest(path)
+    net, pinned = load_inception(read_weights(path)), digest(path)
     known = pinned.startswith(SHA256)
     return Features(
         name="inception-2015-12-05" if known else path.stem,
