@@ -9,7 +9,7 @@ from math import isfinite
 import pytest
 import torch
 
-from zerosum import model, run, settings, watch
+from zerosum import model, progress, run, settings, watch
 from zerosum.metrics.number import Number
 from zerosum.recipes import RECIPES
 from zerosum.watch import Mark, Watch
@@ -84,6 +84,22 @@ def test_a_resumed_run_remembers_its_looks(tmp_path, small, monkeypatch):
         return [{name: value for name, value in row.items() if name != "seconds"} for row in folder.marks()]
 
     assert values(again.folder) == values(whole.folder)
+
+
+def test_a_collapsed_or_tiny_game_is_not_ended_by_its_watch(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(watch, "FIRST_COST", 0.0)
+    asked = small("dcgan") | {"limit": 40, "source": "glyphs", "length": "3 rounds"}
+    few = run.begin(settings.resolve("dcgan", None, asked), tmp_path / "few")
+    few.watch.real_data = few.dataset  # 40 examples
+    assert run.conduct(few, lambda row, progress: None) == "finished"
+    assert few.watch.marks == []
+    monkeypatch.setattr(Watch, "_drawn", lambda self: torch.zeros(500, 1, 28, 28, dtype=torch.uint8))
+    session, ended = played(tmp_path / "collapsed", small, monkeypatch, source="glyphs")
+    assert ended == "finished"
+    assert session.watch.marks == []
+    assert "all 500 samples are the same" in session.folder.facts()["quality"]["trouble"]
+    told = "\n".join(progress.closing(session))
+    assert "not measured at round 6: KID: all 500 samples are the same" in told
 
 
 def test_looks_take_their_share_of_the_time_and_no_more(small):

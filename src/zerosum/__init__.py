@@ -64,17 +64,18 @@ def evaluate(
     *,
     samples: int = 5000,
     seed: int = 0,
-    features: str | Path | None = None,
+    features: Any = None,
     utility: bool = False,
     **settings: Any,
 ) -> dict[str, Any]:
     """How good the samples of a run, or the pictures in a folder or npz, are: the report of `zerosum evaluate --json`.
 
     `data` is what to compare with, by default what the run was trained on; `settings` are those of the data (`size`,
-    `channels`, `labels`). Nothing is written. Raises ValueError, FileNotFoundError for what cannot be judged.
+    `channels`, `labels`), `features` a file, or a module [n c h w] in 0..1 -> [n f]. Nothing is written.
+    Raises ValueError, FileNotFoundError for what cannot be judged.
     """
     from zerosum.judge import evaluation
     from zerosum.judge.request import Request
 
-    asked = Request(data, settings, samples, seed, None if features is None else Path(features))
+    asked = Request(data, settings, samples, seed, Path(features) if isinstance(features, str) else features)
     return evaluation.evaluate(Path(of), asked, utility=utility).report

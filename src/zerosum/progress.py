@@ -78,14 +78,15 @@ def closing(session: Session, gif: bool = False) -> list[str]:
 def _quality(session: Session) -> list[str]:
     """What the looks at quality found, what they cost, and whether they ended the run."""
     watch, best = session.watch, session.watch.best
+    troubles = [f"   quality   not measured at {watch.trouble}"] if watch.trouble else []
     if best is None:
-        return []
+        return troubles
     cost = 100 * watch.spent / session.seconds
     lines = [
         f"   quality   best KID {best.kid:.3g} ({best.kid_low:.3g} to {best.kid_high:.3g}) at round {best.round:,}: "
         f"{session.folder.best.name} · {count(len(watch.marks), 'look')}, {cost:.1f} % of the time"
     ]
-    return lines + ([f"   stopped   {session.enough}"] if session.enough else [])
+    return lines + troubles + ([f"   stopped   {session.enough}"] if session.enough else [])
 
 
 def explained(settings: Settings) -> list[str]:

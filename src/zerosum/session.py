@@ -67,11 +67,9 @@ class Session:
         self.spans = {name: Span.parse(getattr(play, name)) for name in ("pictures", "checkpoints", "quality")}
         self.every = int(Span.parse(play.readings).amount)
         self.fingerprint = model.fingerprint(dataset)
-        self.seconds = 0.0
+        self.seconds, self.stopped, self.drawn = 0.0, False, perf_counter()
         self.unwritten: list[Row] = []
         self.done = dict.fromkeys(self.spans, 0)
-        self.stopped = False
-        self.drawn = perf_counter()
         self.view = look_at(self.trainer, dataset, play.tiles, play.seed + 1)  # not the draws the weights came from
         self.watch = Watch(lambda: self.trainer.average.game, dataset, held_out, play.quality_cost)
         self.enough: str | None = None
@@ -205,6 +203,8 @@ class Session:
     def measure(self, show: Show) -> None:
         """Quality now, from few samples; the model is kept if it is the best so far; is it time to stop?"""
         mark = self.watch.look(self.trainer.rounds)
+        if mark is None:
+            return
         self.folder.add_mark(mark.as_row())
         if self.watch.best is mark:
             self.save_model(self.folder.best, quality=mark.as_row())

@@ -17,7 +17,7 @@ from zerosum.metrics.coverage import coverage
 from zerosum.metrics.features import point_features, random_features
 from zerosum.metrics.kernel import kid
 
-SAMPLES, REAL = 500, 1000
+SAMPLES, REAL, FEWEST = 500, 1000, 50  # drawn, looked at beside them; real ones without which nothing is said
 FIRST_COST = 0.5  # seconds that a look may take, before one was measured
 PATIENCE, WORSE = 8, 3  # looks without a better one; looks in a row that are surely worse
 
@@ -42,6 +42,9 @@ class Mark:
 class Watch:
     """Looks at the averaged networks, always through the same noise, in the features of a fixed random network.
 
+    Without held-out data it looks at what the run is trained on, and the best model may be the one that copies best.
+    The best of many looks was also a lucky one: its interval is that of one look.
+
     All looks together take at most `cost` of the training time: one that would take more is left out, so that a slow
     sampler is looked at seldom, and a run of a few seconds never. Nothing of the game is changed, no chance used up.
     """
@@ -53,6 +56,7 @@ class Watch:
         points = isinstance(dataset.spec, Points)
         target = self._target(dataset)
         self.features = point_features(target.shape[1]) if points else random_features(target.shape[1:])
+        self.trouble: str | None = None
         self._real: Tensor | None = None
 
     @property
@@ -65,17 +69,23 @@ class Watch:
         return sum(mark.seconds for mark in self.marks)
 
     def affordable(self, seconds: float) -> bool:
-        """Whether one look more, as dear as the last, stays within the share of the training time."""
+        """Whether there is enough to look at, and one look more, as dear as the last, keeps within the share."""
+        if len(self._target(self.real_data)) < FEWEST:
+            return False
         last = self.marks[-1].seconds if self.marks else FIRST_COST
         return self.spent + last <= self.cost * seconds
 
-    def look(self, round_: int) -> Mark:
-        """Measure, and remember."""
+    def look(self, round_: int) -> Mark | None:
+        """Measure, and remember; None where samples allow no number (they are all the same), which `trouble` tells."""
         start = time.perf_counter()
         if self._real is None:
             self._real = self.features(self._rows(self._target(self.real_data), REAL))
-        features = self.features(self._drawn())
-        distance, found = kid(features, self._real), coverage(features, self._real).coverage
+        try:
+            features = self.features(self._drawn())
+            distance, found = kid(features, self._real), coverage(features, self._real).coverage
+        except ValueError as flaw:
+            self.trouble = f"round {round_:,}: {flaw}"
+            return None
         values = distance.value, distance.low, distance.high, found.value, found.low, found.high
         self.marks.append(Mark(round_, *values, seconds=round(time.perf_counter() - start, 3)))
         return self.marks[-1]
@@ -95,11 +105,11 @@ class Watch:
 
     def summary(self, enough: str | None) -> dict[str, Any]:
         """What about.json tells: looks, what they cost, the best, and why the run ended before its length."""
-        if not self.marks:
-            return {}
-        assert self.best is not None
+        trouble = {} if self.trouble is None else {"trouble": self.trouble}
+        if self.best is None:
+            return {"quality": trouble} if trouble else {}
         found: dict[str, Any] = {"looks": len(self.marks), "seconds": round(self.spent, 2), "best": self.best.as_row()}
-        return {"quality": found | ({} if enough is None else {"enough": enough})}
+        return {"quality": found | trouble | ({} if enough is None else {"enough": enough})}
 
     def recall(self, rows: list[dict[str, Any]]) -> None:
         """The marks of the run so far, as they were written."""

@@ -10,6 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import zerosum
 from zerosum.cli import app
 from zerosum.data import sources
 from zerosum.judge import comparison, contest
@@ -93,20 +94,44 @@ def test_recipes_are_given_the_same_seconds_and_one_judge(tmp_path, monkeypatch)
 def test_advice_names_equals_and_the_faster_one():
     distance = "FD(x)"
     result = {
-        "candidates": [{"numbers": {distance: {"value": value}}} for value in (2.0, 1.0, 1.1)],
+        "candidates": [{"numbers": {distance: {"unbiased": value}}} for value in (2.0, 1.0, 1.1)],
         "pairs": [
-            {"a": "r0", "b": "r1", distance: {"a_is_better": "no"}},
-            {"a": "r0", "b": "r2", distance: {"a_is_better": "no"}},
-            {"a": "r1", "b": "r2", distance: {"a_is_better": "cannot tell"}},
+            {"rows": [0, 1], distance: {"a_is_better": "no"}},
+            {"rows": [0, 2], distance: {"a_is_better": "no"}},
+            {"rows": [1, 2], distance: {"a_is_better": "cannot tell"}},
         ],
     }
     rows = [
-        {"recipe": name, "run": f"r{i}", "samples_per_second": speed}
-        for i, (name, speed) in enumerate((("gan", 1000.0), ("ddpm", 10.0), ("vae", 500.0)))
+        {"recipe": name, "samples_per_second": speed}
+        for name, speed in (("gan", 1000.0), ("ddpm", 10.0), ("vae", 500.0))
     ]
     assert contest.advice(rows, result) == (
         "take ddpm: its FD(x) is the least, though vae cannot be told apart from it; gan draws 100 times as fast"
     )
+
+
+def test_a_copier_is_not_advised_and_nothing_is_where_nothing_was_measured():
+    result = {
+        "candidates": [{"numbers": {"FD(x)": {"unbiased": value}}} for value in (2.0, 1.0)],
+        "pairs": [{"rows": [0, 1], "FD(x)": {"a_is_better": "no"}}],
+    }
+    rows = [{"recipe": "gan", "samples_per_second": 9.0}, {"recipe": "vae", "samples_per_second": 10.0, "copies": True}]
+    assert contest.advice(rows, result) == (
+        "take gan: its FD(x) is the least, by more than chance; vae left out, for copying"
+    )
+    few = {"candidates": [{"numbers": {"FD(x)": {"needs": "more"}}}] * 2, "pairs": []}
+    assert contest.advice([rows[0]] * 2, few) == "none can be advised: too few for FD(x)"
+
+
+def test_runs_on_other_data_are_not_compared_unless_data_is_named(tmp_path, monkeypatch, small):
+    monkeypatch.chdir(tmp_path)
+    for name, limit in (("a", 300), ("b", 400)):
+        asked = small("dcgan") | {"source": "glyphs", "limit": limit}
+        zerosum.train("dcgan", out=tmp_path / name, length="2 rounds", **asked)
+    assert "b was trained on other data (glyphs) than a (glyphs)" in refused("compare", "a", "b", "--samples", 100)
+    zs("compare", "a", "b", "--data", "glyphs", "--set", "limit=200", "--samples", 100)
+    shown = zs("compare", "a", "a", "--samples", 100)
+    assert " A better than B?  by " in shown
 
 
 @pytest.mark.parametrize("budget", ["soon", "0m", "-5m", "5 parsecs", ""])
@@ -119,4 +144,7 @@ def test_a_budget_that_is_none_is_refused(budget, tmp_path, monkeypatch):
 def test_a_contest_of_what_is_no_recipe_ends_before_it_begins(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "no recipe called 'gam'" in refused("compare", "gan", "gam", "--budget", "1s")
+    assert "needs two recipes" in refused("compare", "gan", "--budget", "1s")
+    assert "needs two recipes" in refused("compare", "gan", "gan", "--budget", "1s")
+    assert "'ring' has no pairs" in refused("compare", "gan", "pix2pix", "--budget", "1s", "--data", "ring")
     assert not Path("runs").exists()

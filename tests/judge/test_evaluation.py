@@ -104,7 +104,8 @@ def test_real_pictures_are_judged_as_real_and_copies_as_copies(tmp_path, real):
     train = sources.load("glyphs", limit=1500)
     held_out = zs("evaluate", npz(tmp_path / "real.npz", real.examples, real.labels), *ON, "--samples", 1000, "--json")
     report = json.loads(held_out)
-    assert 0.5 < report["ratio"] < 2
+    assert report["beside_real"]["gaps"]["FD(classifier)"]["a_is_better"] == "cannot tell"
+    assert "as near to the training data as real pictures, as far as can be told" in "\n".join(evaluation.lines(report))
     fd, floor = report["numbers"]["FD(classifier)"], report["numbers"]["FD(classifier)"]["floor"]
     assert fd["low"] <= floor * 1.3
     assert report["numbers"]["as asked"]["value"] > 0.5
@@ -121,6 +122,67 @@ def test_real_pictures_are_judged_as_real_and_copies_as_copies(tmp_path, real):
     assert tiles.std() > 20
     shown = zs("evaluate", tmp_path / "mixed.npz", *ON, "--samples", 1000)
     assert "it copies: " in shown
+
+
+def test_a_verdict_sets_as_many_of_one_beside_as_many_of_the_other(tmp_path, real):
+    """Coverage grows with the count: 1,000 real glyphs are not to be said to cover more than 130 real ones."""
+    np.savez(tmp_path / "all.npz", images=sources.load("glyphs", limit=1300).examples.permute(0, 2, 3, 1).numpy())
+    made = npz(tmp_path / "made.npz", real.examples[:1000])
+    report = json.loads(zs("evaluate", made, "--data", tmp_path / "all.npz", "--samples", 1000, "--json"))
+    assert report["counts"]["held out"] == 130
+    beside = report["beside_real"]
+    assert beside["count"] == 130
+    assert abs(beside["coverage"]["value"] - beside["real coverage"]["value"]) < 0.15
+    assert report["numbers"]["coverage"]["value"] > beside["coverage"]["value"] + 0.2
+    shown = "\n".join(evaluation.lines(report))
+    assert "130 real" in shown
+    few = npz(tmp_path / "two.npz", real.examples[:5])
+    told = "\n".join(evaluation.lines(json.loads(zs("evaluate", few, "--data", tmp_path / "all.npz", "--json"))))
+    assert "Verdict   5 are too few for a verdict" in told
+
+
+def test_what_was_measured_with_more_effort_is_not_overwritten(tmp_path, real, monkeypatch):
+    monkeypatch.setattr(evaluation, "SHARES", ())
+    monkeypatch.setattr(evaluation, "STEPS", 5)
+    made = npz(tmp_path / "made.npz", real.examples[:300], real.labels[:300])
+    zs("evaluate", made, *ON, "--samples", 300, "--utility")
+    zs("evaluate", made, *ON, "--samples", 300)
+    kept = [json.loads(path.read_text()) for path in Path("evaluations").glob("*/report.json")]
+    assert sorted("utility" in report for report in kept) == [False, True]
+    zs("evaluate", tmp_path / ".." / tmp_path.name / "made.npz", *ON, "--samples", 300)
+    assert len(list(Path("evaluations").glob("*/report.json"))) == 2, "the same file by another way"
+
+
+def test_a_run_is_judged_by_its_own_held_out_pictures_and_copies_only_by_its_own_data(tmp_path, small, real):
+    data = npz(tmp_path / "own.npz", sources.load("glyphs", limit=600).examples)
+    asked = small("dcgan") | {"source": str(data), "held_out": 0.2, "limit": None}
+    run = zerosum.train("dcgan", out=tmp_path / "run", length="2 rounds", **asked)
+    for more in ((), ("--data", data)):
+        counts = json.loads(zs("evaluate", run, "--samples", 400, *more, "--json"))["counts"]
+        assert (counts["training"], counts["held out"]) == (480, 120)
+    other = json.loads(zs("evaluate", run, "--data", "glyphs", "--set", "limit=700", "--samples", 300, "--json"))
+    assert "was trained on other pictures than these" in other["copies"]["needs"]
+
+
+def test_points_of_any_generator_are_read_from_an_npz(tmp_path):
+    ring = sources.load("ring", limit=1500).examples.numpy()
+    np.savez(tmp_path / "ring.npz", points=ring[:900])
+    report = json.loads(zs("evaluate", tmp_path / "ring.npz", "--data", "ring", "--set", "limit=3000", "--json"))
+    assert report["numbers"]["modes found"]["value"] == 8
+    np.savez(tmp_path / "nan.npz", points=ring[:900] * np.nan)
+    assert "not finite numbers" in refused("evaluate", tmp_path / "nan.npz", "--data", "ring")
+    np.savez(tmp_path / "wide.npz", points=np.zeros((5, 3)))
+    assert "holds points [5, 3], and ring is [n 2]" in refused("evaluate", tmp_path / "wide.npz", "--data", "ring")
+    np.savez(tmp_path / "images.npz", images=np.zeros((5, 8, 8), np.uint8))
+    assert "an npz with an array 'points'" in refused("evaluate", tmp_path / "images.npz", "--data", "ring")
+
+
+def test_a_module_of_ones_own_gives_the_features(tmp_path, real):
+    made = npz(tmp_path / "made.npz", real.examples[:300])
+    net = torch.nn.Sequential(torch.nn.AvgPool2d(7), torch.nn.Flatten())
+    report = zerosum.evaluate(made, "glyphs", samples=300, features=net, limit=600)
+    assert "FD(Sequential)" in report["numbers"]
+    assert report["features"]["width"] == 16
 
 
 def test_class_folders_are_read_by_the_names_of_the_classes(tmp_path, real):
@@ -226,6 +288,9 @@ def test_what_cannot_be_judged_is_said_in_one_line(tmp_path, real, trained):
     assert "name the real pictures to compare with, --data" in refused("evaluate", few)
     assert "limit" in refused("evaluate", few, "--data", "glyphs", "--set", "limit=0")
     assert "expected TorchScript" in refused("evaluate", few, *ON, "--features", tmp_path / "few.npz")
+    assert "no features file" in refused("evaluate", few, *ON, "--features", "nowhere.onnx")
+    (tmp_path / "bad.pth").write_bytes(bytes(range(60)))
+    assert "holds no weights" in refused("evaluate", few, *ON, "--features", tmp_path / "bad.pth")
 
 
 def test_data_of_one_class_or_without_labels_is_seen_by_random_convolutions(tmp_path, real):

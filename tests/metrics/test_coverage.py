@@ -99,6 +99,39 @@ def test_density_and_coverage_of_perfect_samples_have_the_floors_as_their_means(
     assert abs(float(means[1]) - found.coverage.floor) < 3.5 * float(errors[1])
 
 
+def jackknife(moved: Tensor) -> float:
+    """Of what each of m points moves each of n queries by [m n], without the chance that the queries add."""
+    m, n = moved.shape
+    return float((m - 1) / m * ((m - 1) * moved.mean(1).var() - (moved.var(1) / n).sum()))
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_the_balls_part_of_the_variance_is_a_jackknife(k) -> None:
+    """For the share, each point of the reference left out in turn and all balls found anew; for the number, by loops.
+
+    The number's balls do not grow by the one gap to the next neighbour but by the mean of k gaps about it.
+    """
+    x, y = module._on_grid(normals(300, 2, 0, 0.8) + 2, normals(60, 2, 1))
+    near, who = matrix(y, y).sort(1)
+    inside = matrix(x, y) <= near[:, k]
+
+    def hits(y: Tensor) -> Tensor:
+        return (matrix(x, y) <= matrix(y, y).sort(1).values[:, k]).any(1).double()
+
+    share = torch.stack([hits(torch.cat([y[:out], y[out + 1 :]])) - hits(y) for out in range(60)])
+    ring = [(matrix(x, y) <= near[:, rank]).double() for rank in (k - k // 2, k + (k + 1) // 2)]
+    grown = (ring[1] - ring[0]) / k
+    number = torch.stack(
+        [grown[:, (who[:, 1 : k + 1] == out).any(1)].sum(1) - inside[:, out].double() for out in range(60)]
+    )
+    balls = module._balls(y, k)
+    held, of_share = module._held(x, y, balls)
+    assert torch.equal(held, inside.sum(1).double())
+    assert float(of_share) == pytest.approx(jackknife(share), rel=1e-9)
+    assert of_share > 0
+    assert float(module._variance_of_number(x, y, balls)) == pytest.approx(jackknife(number), rel=1e-9)
+
+
 def test_intervals_hold_the_mean_about_as_often_as_they_say() -> None:
     """A small simulation; bench/intervals_coverage.py is the large one."""
     chance, names = torch.Generator().manual_seed(0), ("precision", "recall", "density", "coverage")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from zerosum.metrics.interval import Z
 from zerosum.metrics.memorising import copying, mann_whitney
 from zerosum.metrics.number import TooFew
 
@@ -100,7 +101,7 @@ def test_authentic_equals_brute_force() -> None:
 def test_intervals_are_wilsons() -> None:
     """For 8 of 64: centre (p + z^2 / 2n) / (1 + z^2 / n)."""
     found = copying(REAL[:64], TRAIN, HELD_OUT).authentic
-    n, z, p = 64, 1.96, found.value
+    n, z, p = 64, Z, found.value
     for end in (found.low, found.high):
         assert abs(p - end) == pytest.approx(z * sqrt(end * (1 - end) / n), rel=1e-9)  # the score test's equation
 

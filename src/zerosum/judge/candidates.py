@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from zerosum import model
 from zerosum.data import sources
 from zerosum.data.dataset import Dataset
-from zerosum.data.spec import Images, Spec
+from zerosum.data.spec import Images, Points, Spec
 from zerosum.play.precision import choose_device
 
 MODEL = "model.safetensors"
@@ -70,17 +71,35 @@ def _drawn(path: Path, data: Dataset, count: int, seed: int) -> Candidate:
         y = _numbers_of(y, loaded.spec.classes, data.spec.classes)
     file = path / MODEL if path.is_dir() else path
     origin = {name: loaded.header[name] for name in ("recipe", "rounds", "images", "seed", "trained_on")}
-    origin |= {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    origin |= {"sha256": _sha256(file)}
     return Candidate(str(path), x.permute(0, 3, 1, 2) if x.ndim == 4 else x, y, origin, seconds)
 
 
 def _read(path: Path, data: Dataset, count: int) -> Candidate:
+    if isinstance(data.spec, Points):
+        return _read_points(path, data, count)
     found = sources.load(str(path), limit=count)
     _check_shape(path, found.spec, data)
     labels = None if found.labels is None else _numbers_of(found.labels, found.spec.classes, data.spec.classes)
     told = replace(found, name="") if labels is None else found
     origin = {"files": found.name, "notes": list(found.notes), "sha256": model.fingerprint(told)}
     return Candidate(str(path), found.examples, labels, origin)
+
+
+def _read_points(path: Path, data: Dataset, count: int) -> Candidate:
+    """An npz with `points` [n d], as `zerosum sample` writes it."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            points = torch.from_numpy(np.asarray(arrays["points"], np.float32))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} holds no points: expected a run, or an npz with an array 'points' [n d]") from None
+    if points.ndim != 2 or points.shape[1:] != data.spec.shape:
+        raise ValueError(f"{path} holds points {list(points.shape)}, and {data.name} is [n {data.spec.size}]")  # type: ignore[union-attr]
+    return Candidate(str(path), points[:count], None, {"files": path.name, "sha256": _sha256(path)})
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _check_shape(path: Path, spec: Spec, data: Dataset) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from zerosum.data.dataset import Dataset
 from zerosum.judge.candidates import Candidate, candidate, check
 from zerosum.judge.evaluation import judged
 from zerosum.judge.judging import Judge, Seen
 from zerosum.judge.report import figure
-from zerosum.judge.request import Request, Tell
-from zerosum.metrics.better import verdict
-from zerosum.metrics.frechet import frechet_gap
-from zerosum.metrics.kernel import kid_gap
-from zerosum.metrics.number import TooFew
+from zerosum.judge.request import Request, Tell, run_of
+from zerosum.model import fingerprint
 from zerosum.play.precision import keep_memory
 
 SHOWN = ("precision", "recall", "density", "coverage", "as asked")
@@ -29,6 +26,8 @@ def compare(paths: list[Path], asked: Request, tell: Tell = lambda line: None) -
         )
     keep_memory()
     train, held_out = asked.material(paths[0])
+    if asked.data is None:
+        _check_data(paths, train)
     shown = [candidate(path, train, asked.samples, asked.seed) for path in paths]
     for one in shown:
         check(one)
@@ -39,24 +38,22 @@ def compare(paths: list[Path], asked: Request, tell: Tell = lambda line: None) -
 def compared(judge: Judge, shown: list[Candidate], seen: list[Seen]) -> dict[str, Any]:
     reports = [judged(judge, one, view) for one, view in zip(shown, seen, strict=True)]
     pairs = [
-        {"a": shown[i].name, "b": shown[j].name} | gaps(judge, seen[i], seen[j])
+        {"a": shown[i].name, "b": shown[j].name, "rows": [i, j]} | judge.gaps(seen[i], seen[j])
         for i, j in combinations(range(len(shown)), 2)
     ]
     return {"protocol": reports[0]["protocol"], "candidates": reports, "pairs": pairs}
 
 
-def gaps(judge: Judge, a: Seen, b: Seen) -> dict[str, Any]:
-    """A less B by each distance, with its interval, and whether A is better."""
-    reference = judge.reference.features
-    found: dict[str, Any] = {}
-    for name, gap in ((judge.features.distance, frechet_gap), (f"KID({judge.features.name})", kid_gap)):
-        try:
-            number = gap(a.features, b.features, reference)
-        except TooFew as few:
-            found[name] = {"needs": str(few)}
-            continue
-        found[name] = asdict(number) | {"a_is_better": verdict(number)}
-    return found
+def _check_data(paths: list[Path], train: Dataset) -> None:
+    """Runs that were trained on other data than the first can be compared on data that is named, not on the first's."""
+    for path in paths[1:]:
+        run = run_of(path)
+        data = run.facts().get("data", {}) if run else {}
+        if data.get("fingerprint", mine := fingerprint(train)) != mine:
+            raise ValueError(
+                f"{path} was trained on other data ({data.get('name')}) than {paths[0]} ({train.name}): "
+                "name the pictures to compare both with, --data"
+            )
 
 
 def lines(result: dict[str, Any]) -> list[str]:
@@ -70,10 +67,10 @@ def lines(result: dict[str, Any]) -> list[str]:
     for row in rows:
         cells = [_cell(report["numbers"].get(row)) for report in reports] + [_cell(reports[0]["real"].get(row))]
         found.append(f"           {row:<{wide}}" + "".join(f"  {cell:<26}" for cell in cells).rstrip())
-    letter = {report["candidate"]: name for name, report in zip(names, reports, strict=True)}
     for pair in result["pairs"]:
-        told = [f"by {name} {_said(gap)}" for name, gap in pair.items() if name not in ("a", "b")]
-        found.append(f" {letter[pair['a']]} better than {letter[pair['b']]}?  {'; '.join(told)}")
+        told = [f"by {name} {_said(gap)}" for name, gap in pair.items() if name not in ("a", "b", "rows")]
+        a, b = (names[i] for i in pair["rows"])
+        found.append(f" {a} better than {b}?  {'; '.join(told)}")
     return found
 
 

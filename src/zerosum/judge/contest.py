@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from zerosum import model
-from zerosum.folder import Folder
-from zerosum.judge.candidates import candidate
+from zerosum.folder import Folder, RunError
+from zerosum.judge.candidates import Candidate, candidate
 from zerosum.judge.comparison import compared
+from zerosum.judge.judging import Judge
 from zerosum.judge.report import figure
 from zerosum.judge.request import Request, Tell
+from zerosum.run import data_of
 
 UNITS = {"s": 1 / 60, "m": 1.0, "h": 60.0}
 
@@ -25,11 +27,14 @@ def contest(recipes: list[str], budget: str, asked: Request, tell: Tell = lambda
     """Train each recipe for `budget` ("90s", "5m", "1h") into a run folder of its own, and judge them all.
 
     Each is trained by a process of its own, so that its memory is its own. Raises ValueError for what is no recipe or
-    no budget, RuntimeError where a training fails.
+    no budget, or cannot play on this data, RunError where a training fails.
     """
     minutes = parse_budget(budget)
-    for recipe in recipes:
-        asked.trained(recipe, minutes)  # what cannot be is said before the first is trained
+    if len(set(recipes)) < max(2, len(recipes)):
+        raise ValueError(f"a contest needs two recipes and more, each another one, got {' '.join(recipes)}")
+    for recipe in recipes:  # what cannot be is said before the first is trained
+        settings = asked.trained(recipe, minutes)
+        model.build(recipe, settings.game, data_of(settings).spec)
     rows = [_trained(recipe, minutes, asked, tell) for recipe in recipes]
     paths = [Path(row["run"]) for row in rows]
     train, held_out = asked.material(paths[0])
@@ -39,6 +44,7 @@ def contest(recipes: list[str], budget: str, asked: Request, tell: Tell = lambda
     for row, one in zip(rows, shown, strict=True):
         loaded = model.load(row["run"])
         row["parameters"] = sum(p.numel() for p in loaded.game.parameters())
+        row["copies"] = _copies(judge, one)
         row |= {"samples_per_second": round(len(one.examples) / one.seconds, 1), "latency_ms": _latency(loaded)}
     return {"budget_minutes": minutes, "rows": rows} | result | {"advice": advice(rows, result)}
 
@@ -70,9 +76,7 @@ def _trained(recipe: str, minutes: float, asked: Request, tell: Tell) -> dict[st
         process.returncode = os.waitstatus_to_exitcode(status)
         memory = round(usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
     if process.wait():
-        raise RuntimeError(
-            f"{recipe} could not be trained (exit code {process.returncode}): see above, and {folder.path}"
-        )
+        raise RunError(f"{recipe} could not be trained (exit code {process.returncode}): see above, and {folder.path}")
     facts = folder.facts()
     return {
         "recipe": recipe,
@@ -81,6 +85,14 @@ def _trained(recipe: str, minutes: float, asked: Request, tell: Tell) -> dict[st
         "seconds": facts["seconds"],
         "peak_memory_mib": memory,
     }
+
+
+def _copies(judge: Judge, shown: Candidate) -> bool | None:
+    """Whether it copies; None where that cannot be said."""
+    try:
+        return judge.copying(shown.examples).flagged
+    except ValueError:
+        return None
 
 
 def _latency(loaded: model.Model) -> float:
@@ -95,28 +107,28 @@ def _latency(loaded: model.Model) -> float:
 
 
 def advice(rows: list[dict[str, Any]], result: dict[str, Any]) -> str:
-    """One sentence: which to take, how sure that is, and what speaks for another."""
+    """One sentence: which to take of those that do not copy, whether another may be as good, and which draws faster."""
     distance = next(iter(result["candidates"][0]["numbers"]))
-    order = sorted(range(len(rows)), key=lambda i: result["candidates"][i]["numbers"][distance].get("value", 1e300))
-    best, fastest = order[0], max(range(len(rows)), key=lambda i: rows[i]["samples_per_second"])
-    name = rows[best]["recipe"]
-    equal = [
-        rows[i]["recipe"]
-        for i in order[1:]
-        if _verdict(result["pairs"], rows[best]["run"], rows[i]["run"], distance) == "cannot tell"
-    ]
-    told = f"take {name}: its {distance} is the least"
-    told += f", though {' and '.join(equal)} cannot be told apart from it" if equal else ", surely"
+    values = [report["numbers"][distance].get("unbiased") for report in result["candidates"]]
+    fair = [i for i, value in enumerate(values) if value is not None and not rows[i].get("copies")]
+    copiers = [row["recipe"] for row in rows if row.get("copies")]
+    if not fair:
+        return "none can be advised: " + (f"{' and '.join(copiers)} copy" if copiers else f"too few for {distance}")
+    best = min(fair, key=lambda i: values[i])
+    equal = [rows[i]["recipe"] for i in fair if i != best and _cannot_tell(result["pairs"], best, i, distance)]
+    told = f"take {rows[best]['recipe']}: its {distance} is the least"
+    told += f", though {' and '.join(equal)} cannot be told apart from it" if equal else ", by more than chance"
+    told += f"; {' and '.join(copiers)} left out, for copying" if copiers else ""
+    fastest = max(fair, key=lambda i: rows[i]["samples_per_second"])
     if fastest != best:
         times = rows[fastest]["samples_per_second"] / rows[best]["samples_per_second"]
         told += f"; {rows[fastest]['recipe']} draws {figure(times)} times as fast"
     return told
 
 
-def _verdict(pairs: list[dict[str, Any]], a: str, b: str, distance: str) -> str:
-    pair = next(pair for pair in pairs if {pair["a"], pair["b"]} == {a, b})
-    verdict = pair[distance].get("a_is_better", "cannot tell")
-    return {"yes": "no", "no": "yes"}.get(verdict, verdict) if pair["a"] == b else verdict
+def _cannot_tell(pairs: list[dict[str, Any]], a: int, b: int, distance: str) -> bool:
+    pair = next(pair for pair in pairs if set(pair["rows"]) == {a, b})
+    return bool(pair[distance].get("a_is_better", "cannot tell") == "cannot tell")
 
 
 def lines(result: dict[str, Any]) -> list[str]:

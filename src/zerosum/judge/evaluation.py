@@ -25,7 +25,6 @@ from zerosum.judge.judging import Judge, Seen, number_or_need, plain
 from zerosum.judge.request import Request, Tell, run_of
 from zerosum.metrics.factors import factor_vae_score, mutual_information_gap, separated_attribute_predictability
 from zerosum.metrics.features import in_blocks, reduced
-from zerosum.metrics.frechet import frechet_distance
 from zerosum.metrics.memorising import Copying
 from zerosum.metrics.number import Number
 from zerosum.metrics.utility import classification_scores, usefulness
@@ -61,7 +60,7 @@ def evaluate(path: Path, asked: Request, *, utility: bool = False, tell: Tell = 
     judge = asked.judge(train, held_out, tell)
     seen = judge.show(shown)
     found = judged(judge, shown, seen)
-    copies = _or_reason(lambda: judge.copying(shown.examples))
+    copies = _or_reason(lambda: _copying(judge, shown, path))
     found["copies"] = asdict(copies) if isinstance(copies, Copying) else copies
     if (factors := _factors(path, held_out)) is not None:
         found["factors"] = factors
@@ -79,7 +78,7 @@ def judged(judge: Judge, shown: Candidate, seen: Seen) -> Report:
     counts = {"samples": len(shown.examples), "reference": len(judge.reference.features), "training": len(train)}
     counts["held out"] = 0 if real is None else len(real.features)
     features = {name: getattr(judge.features, name) for name in ("name", "about", "hash", "width", "accuracy")}
-    found: Report = {
+    return {
         "candidate": shown.name,
         "origin": shown.origin,
         "protocol": (
@@ -92,11 +91,9 @@ def judged(judge: Judge, shown: Candidate, seen: Seen) -> Report:
         "seed": judge.seed,
         "numbers": plain(judge.numbers(seen)),
         "real": {} if real is None else plain(judge.numbers(real)),
+        "beside_real": judge.beside_real(seen),
         "by_class": plain(judge.by_class(seen)),
     }
-    if real is not None and (ratio := _ratio(seen, real, judge)) is not None:
-        found["ratio"] = ratio
-    return found
 
 
 def lines(found: Report) -> list[str]:
@@ -112,8 +109,9 @@ def keep(found: Evaluation, path: Path, out: Path | None) -> Path:
     """
     run = run_of(path)
     place = out or (run.evaluations if run else Path("evaluations"))
-    told = {name: found.report[name] for name in ("candidate", "origin", "protocol")}
-    name = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
+    told = [found.report["origin"]["sha256"], found.report["data"]["fingerprint"], found.report["protocol"]]
+    told += [part for part in ("utility", "lpips") if part in found.report]
+    name = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
     rounds = found.report["origin"].get("rounds")
     folder = place / (f"{path.stem}-{name}" if rounds is None or out else f"round-{rounds}-{name}")
     try:
@@ -127,20 +125,21 @@ def keep(found: Evaluation, path: Path, out: Path | None) -> Path:
     return folder
 
 
-def _ratio(seen: Seen, real: Seen, judge: Judge) -> float | None:
-    """FD of the samples over FD of as many held-out examples; None where these are too few for one."""
-    n = min(len(seen.features), len(real.features))
-    if n < 2 * judge.features.width:
-        return None
-    above, below = (frechet_distance(part.features[:n], judge.reference.features) for part in (seen, real))
-    return above / below
-
-
 def _headed(found: Report, train: Dataset) -> Report:
     data = {"name": train.name, "examples": len(train), "fingerprint": model.fingerprint(train)}
     whole = {"zerosum": __version__, "data": data | model.describe(train.spec)} | found
     plain_values: Report = json.loads(json.dumps(whole))  # as it will be read again: no tuples
     return plain_values
+
+
+def _copying(judge: Judge, shown: Candidate, path: Path) -> Copying:
+    run = run_of(path)
+    trained_on = run.facts().get("data", {}).get("fingerprint") if run else None
+    if trained_on not in (None, model.fingerprint(judge.train)):
+        raise ValueError(
+            f"{path} was trained on other pictures than these: whether it copies is told by those, without --data"
+        )
+    return judge.copying(shown.examples)
 
 
 def _or_reason(judge: Callable[[], Copying]) -> Copying | Report:

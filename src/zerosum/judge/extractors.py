@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from zerosum.data.dataset import Dataset
+from zerosum.data.held_out import keep_back
 from zerosum.data.known import cache
 from zerosum.data.spec import Points
 from zerosum.metrics.features import (
@@ -20,23 +22,28 @@ from zerosum.metrics.features import (
     train_classifier,
 )
 from zerosum.metrics.inception import inception_features
-from zerosum.metrics.modules import module_features
+from zerosum.metrics.modules import module_features, module_features_of
 from zerosum.model import fingerprint
 from zerosum.play import checkpoint
 
-FEWEST = 128  # labelled pictures that a classifier is trained on
+FEWEST = 160  # labelled pictures of which a classifier is made, and a tenth kept to see how well it reads
+TENTH, BATCH, STEPS = 0.1, 128, 300  # no classifier is trained with fewer steps
 Tell = Callable[[str], None]
 
 
 def choose(
-    train: Dataset, held_out: Dataset | None, named: Path | None = None, tell: Tell = lambda line: None
+    train: Dataset, held_out: Dataset | None, named: Path | nn.Module | None = None, tell: Tell = lambda line: None
 ) -> Features:
     """What fits the data, unless a file is named: Inception's weights (.pth, .safetensors), TorchScript (.pt), ONNX.
 
     Of labelled pictures, a small classifier trained on them once, and kept in the user's cache; else fixed random
     convolutions. `tell` is told, in a line, of what takes its time.
     """
+    if isinstance(named, nn.Module):
+        return module_features_of(named, train.spec.shape, type(named).__name__)
     if named is not None:
+        if not named.is_file():
+            raise FileNotFoundError(f"no features file {named}: give Inception's weights (.pth), TorchScript or ONNX")
         if isinstance(train.spec, Points):
             raise ValueError(f"{named} reads pictures, and {train.name} is a set of points: leave --features out")
         inception = named.suffix in (".pth", ".safetensors")
@@ -49,6 +56,8 @@ def choose(
 
 
 def _classifier(train: Dataset, held_out: Dataset | None, tell: Tell) -> Features:
+    if held_out is None or held_out.labels is None:  # its accuracy is told of pictures that it did not see
+        train, held_out = keep_back(train, TENTH)
     assert train.labels is not None
     made_of = f"{fingerprint(train)[:16]}-torch{torch.__version__}"
     kept = cache() / "judges" / f"{train.name}-{made_of}.safetensors"
@@ -59,8 +68,10 @@ def _classifier(train: Dataset, held_out: Dataset | None, tell: Tell) -> Feature
         net.eval().requires_grad_(False)
     else:
         tell(f"a small classifier is trained on {len(train):,} labelled pictures, once ({kept})")
-        net = train_classifier(pictures, train.labels, classes)
+        epochs = max(3, -(-STEPS // (len(pictures) // BATCH)))
+        net = train_classifier(pictures, train.labels, classes, epochs=epochs)
         kept.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.save(kept, net.state_dict())
-    known = None if held_out is None or held_out.labels is None else (held_out.examples, held_out.labels)
-    return classifier_features(net, train.spec.shape, known)
+    assert held_out is not None
+    assert held_out.labels is not None
+    return classifier_features(net, train.spec.shape, (held_out.examples, held_out.labels))

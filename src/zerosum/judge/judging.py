@@ -1,7 +1,7 @@
 """A judge: real pictures, and the features to see them with. Shown samples, it says how good they are, and how sure.
 
-Every number of the samples has beside it the same number of held-out real data, which is what a perfect generator
-would score: the same code, the same reference, the same counts (or as many as there are).
+Every number of the samples has beside it the same number of held-out real data: the same code, the same reference.
+Where fewer are held out than samples, numbers that depend on the count are set beside each other at the lesser one.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from zerosum.data.dataset import Dataset
 from zerosum.data.spec import Points
 from zerosum.data.toy import TOYS, Mixture
 from zerosum.judge.candidates import Candidate
+from zerosum.metrics.better import verdict
 from zerosum.metrics.coverage import coverage
 from zerosum.metrics.features import Features
-from zerosum.metrics.frechet import frechet, frechet_by_class
+from zerosum.metrics.frechet import frechet, frechet_by_class, frechet_gap
 from zerosum.metrics.interval import share
-from zerosum.metrics.kernel import kid
+from zerosum.metrics.kernel import kid, kid_gap
 from zerosum.metrics.memorising import Copying, copying
 from zerosum.metrics.modes import modes
 from zerosum.metrics.number import Number, TooFew
@@ -100,6 +101,31 @@ class Judge:
         if (labels := seen.labels) is not None:
             found["as asked"] = number_or_need(lambda: share("as asked", shown.eq(labels)))
         return found
+
+    def gaps(self, a: Seen, b: Seen) -> dict[str, Any]:
+        """A less B by each distance, with its interval, and whether A is better: yes, no, cannot tell."""
+        found: dict[str, Any] = {}
+        for name, gap in ((self.features.distance, frechet_gap), (f"KID({self.features.name})", kid_gap)):
+            try:
+                number = gap(a.features, b.features, self.reference.features)
+            except TooFew as few:
+                found[name] = {"needs": str(few)}
+                continue
+            found[name] = asdict(number) | {"a_is_better": verdict(number)}
+        return found
+
+    def beside_real(self, seen: Seen) -> dict[str, Any]:
+        """The samples less held-out data, and the coverage of both, with as many of one as of the other: coverage
+        depends on the count. Nothing where there is no held-out data."""
+        if self.real is None:
+            return {}
+        n = min(len(seen.features), len(self.real.features))
+        a, b = seen.first(n), self.real.first(n)
+        covered = {"coverage": self._coverage(a), "real coverage": self._coverage(b)}
+        return {"count": n, "gaps": self.gaps(a, b)} | plain(covered)
+
+    def _coverage(self, seen: Seen) -> Number | TooFew:
+        return number_or_need(lambda: coverage(seen.features, self.reference.features).coverage)
 
     def by_class(self, seen: Seen) -> Numbers:
         """The Fréchet distance of each class by itself, where samples were asked for by class."""

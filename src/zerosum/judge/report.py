@@ -27,26 +27,37 @@ def lines(report: Report) -> list[str]:
 
 def verdict(report: Report) -> str:
     """What the numbers come to."""
-    numbers, real, parts = report["numbers"], report["real"], []
-    if "ratio" in report:
-        parts.append(
-            f"{next(iter(numbers))} is {report['ratio']:.3g} times that of as many real pictures (1 is perfect)"
-        )
-    covered = numbers.get("coverage", {}), real.get("coverage", {})
+    return "; ".join([*_beside_real(report["beside_real"]), *_copied(report.get("copies", {}))])
+
+
+def _beside_real(beside: Report) -> list[str]:
+    """Samples and held-out pictures, as many of one as of the other."""
+    if not beside:
+        return ["no held-out pictures to compare with"]
+    gaps = {name: gap for name, gap in beside["gaps"].items() if "value" in gap}
+    if not gaps:
+        return [f"{beside['count']:,} are too few for a verdict"]
+    name, gap = next(iter(gaps.items()))
+    said = {
+        "no": "further from the training data than as many real pictures",
+        "yes": "nearer to the training data than as many real pictures",
+        "cannot tell": "as near to the training data as real pictures, as far as can be told",
+    }[gap["a_is_better"]]
+    found = [f"{said} ({name} {gap['value']:+.3g}, {figure(gap['low'])} to {figure(gap['high'])})"]
+    covered = beside["coverage"], beside["real coverage"]
     if all("value" in part for part in covered):
-        parts.append(f"{100 * covered[0]['value'] / max(covered[1]['value'], 1e-9):.0f} % of the coverage of real ones")
-    if not parts:
-        parts.append("no held-out pictures to compare with")
-    copies = report.get("copies", {})
-    if "flagged" in copies:
-        share = copies["copies"]
-        parts.append(
-            f"it copies: {100 * share['value']:.1f} % ({100 * share['low']:.1f} to {100 * share['high']:.1f} %) of the "
-            "samples are training pictures"
-            if copies["flagged"]
-            else "no sign of copying"
-        )
-    return "; ".join(parts)
+        found.append(f"covers {100 * covered[0]['value']:.0f} % of it, real pictures {100 * covered[1]['value']:.0f} %")
+    return found
+
+
+def _copied(copies: Report) -> list[str]:
+    if "flagged" not in copies:
+        return []
+    share = copies["copies"]
+    told = f"{100 * share['value']:.1f} % ({100 * share['low']:.1f} to {100 * share['high']:.1f} %) of the samples"
+    if copies["flagged"]:
+        return [f"it copies: {told} are training pictures"]
+    return [f"perhaps it copies, {told}: more samples would tell" if share["low"] > 0 else "no sign of copying"]
 
 
 def _eyes(features: Report) -> str:
@@ -57,7 +68,9 @@ def _eyes(features: Report) -> str:
 def _table(report: Report) -> list[str]:
     numbers, real = report["numbers"], report["real"]
     wide = max(map(len, numbers))
-    head = f"           {'':<{wide}}  {'samples':>9}  {'95 %':<20} {'perfect':>9}  {'real':>9}  {'95 %':<20}"
+    held_out, counted = report["counts"]["held out"], report["counts"]["samples"]
+    beside = "real" if held_out in (0, counted) else f"{held_out:,} real"
+    head = f"           {'':<{wide}}  {'samples':>9}  {'95 %':<20} {'perfect':>9}  {beside:>9}  {'95 %':<20}"
     found = [head.rstrip()]
     needs: dict[str, None] = {}  # each said once
     for name, number in numbers.items():

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from zerosum.data.dataset import Dataset
 from zerosum.folder import Folder
 from zerosum.judge.extractors import choose
@@ -28,7 +30,7 @@ class Request:
     changes: Mapping[str, Any] = field(default_factory=dict)
     samples: int = 5000
     seed: int = 0
-    features: Path | None = None
+    features: Path | nn.Module | None = None
     lpips: tuple[Path, Path] | None = None  # AlexNet's file, and that of its layers' weights
 
     def material(self, path: Path | None) -> tuple[Dataset, Dataset | None]:
@@ -44,7 +46,8 @@ class Request:
         overrides = dict(self.changes)
         if self.data is not None:
             overrides["source"] = self.data
-            base = None if base is None else {"recipe": base.get("recipe")}  # nothing else that was meant for its own
+            if base is not None and resolve(base=base).data.source != self.data:
+                base = {"recipe": base.get("recipe")}  # nothing else that was meant for the run's own data
         elif base is None:
             raise ValueError(f"{path} is no run of zerosum's: name the real pictures to compare with, --data FOLDER")
         return resolve(overrides=overrides, base=base)

@@ -24,10 +24,9 @@ from zerosum.judge.report import figure, interval
 from zerosum.judge.request import Request
 from zerosum.metrics.features import in_blocks, random_features, train_classifier
 from zerosum.metrics.frechet import frechet
-from zerosum.metrics.interval import share
 from zerosum.metrics.kernel import kid
 from zerosum.metrics.number import Number
-from zerosum.metrics.pairs import psnr, ssim, translation_error
+from zerosum.metrics.pairs import content_kept, psnr, ssim, translation_error
 from zerosum.metrics.perceptual import perceptual_distance
 from zerosum.metrics.resize import as_rgb
 
@@ -145,7 +144,7 @@ class Translated:
         if len(pictures) < FEWEST:
             return None
         reader = train_classifier(pictures, told, 10)
-        return share("content kept", in_blocks(reader, self.made).argmax(1) == wanted[: len(self.made)])
+        return content_kept(wanted[: len(self.made)], in_blocks(reader, self.made).argmax(1))
 
     def sheet(self) -> Image.Image:
         """Rows of what was given, what was made, and what it should be, where that is known."""

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
+from zerosum.metrics.interval import Z
 from zerosum.metrics.number import Number
 
-WITHIN = 1.959964  # standard deviations that hold 95 % of a normal
 Verdict = Literal["yes", "no", "cannot tell"]
 
 
@@ -37,7 +37,7 @@ def limits(value: float, first: float, second: float, least: float, squared: flo
     At `least` only the second order is left, so that a value too far above `least` for that alone has a `low` above it;
     by no more than an eighth of that interval, for `least` is an estimate.
     """
-    lean = WITHIN**2 * first / (4 * squared) if squared > 0 else 0.0
-    wide = (lean**2 + WITHIN**2 * variance(first, second)) ** 0.5
-    narrow = WITHIN * second**0.5
+    lean = Z**2 * first / (4 * squared) if squared > 0 else 0.0
+    wide = (lean**2 + Z**2 * variance(first, second)) ** 0.5
+    narrow = Z * second**0.5
     return max(min(value + lean - wide, value - narrow), min(least + narrow / 4, value - narrow)), value + lean + wide

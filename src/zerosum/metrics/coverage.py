@@ -7,16 +7,16 @@ arXiv:2002.09797, eq. 3-4). A point's ball reaches to its k-th nearest neighbour
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, log2, prod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from zerosum.metrics.better import WITHIN
+from zerosum.metrics.interval import Z
 from zerosum.metrics.number import Number, TooFew, check_features
 
-BLOCK = 500  # rows at once: 200 MB against 50,000 points, in float64
-HALVES = 24  # random halves that show how much the balls matter
-WITNESSES = 2000  # points that are looked up in the balls of every half: enough for a variance
+BLOCK = 100  # rows at once: 40 MB against 50,000 points, in float64
+HALVES = 24  # random halves that show how much the balls' chance matters to coverage
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,10 @@ def coverage(samples: Tensor, reference: Tensor, k: int = 5, *, seed: int = 0) -
 
     k = 5 is Naeem's; Kynkäänniemi et al. take k = 3. Samples and reference count both as random: a number is the mean
     over some points (its own chance: their variance) of what the balls of the other side say of them (chance of the
-    balls: the variance over random halves of what draws them). An ordinary bootstrap would not do: the copies it draws
-    are neighbours at distance 0. `seed` chooses the halves: it moves the intervals a little and never the values.
+    balls: the jackknife over the points that draw them; for coverage random halves of the points, which `seed` chooses:
+    it moves that interval a little and never a value). A bootstrap would not do: the copies it draws are neighbours at
+    distance 0. No interval knows of points that were not drawn: where a few rare ones with huge balls make a number, as
+    in the recall of kinds of data that samples lack, the intervals of draws without them are too narrow and too low.
     Raises TooFew below 10 k points on a side, ValueError for features that cannot be compared.
     """
     check_features("coverage", samples, reference)
@@ -53,24 +55,27 @@ def coverage(samples: Tensor, reference: Tensor, k: int = 5, *, seed: int = 0) -
             raise TooFew("coverage", f"{10 * k} points on each side (10 k)", len(points), "give more, or a smaller k")
     n, m = len(samples), len(reference)
     x, y = _on_grid(samples, reference)
-    chance = torch.Generator().manual_seed(seed)
-    of_x, of_y = _parts(n, chance), _parts(m, chance)
-    radius_x, radius_y = _kth(x, x, of_x, k, same=True), _kth(y, y, of_y, k, same=True)
-
-    real = _balls(x, y, of_y, radius_y, chance)
-    covering = _balls(y, x, of_x, radius_x, chance)
-    reached = (_kth(y, x, of_x, 1) <= radius_y).double()
-    own = of_y[1:].double() @ (reached[0] - reached[0].mean()) / (m // 2)
-    together = 2 * torch.stack([own, reached[1:].mean(1)]).cov()[0, 1]  # a real point's own chance moves balls, too
+    of_x, of_y = _balls(x, k), _balls(y, k)
+    held, without_y = _held(x, y, of_y)
+    covering, without_x = _held(y, x, of_x)
     perfect = 1 - prod((m - i) / (n + m - i) for i in range(1, k + 1))
-
-    density, deviation = real[0] / k, _variance(real[0] / k, real[1] / k).sqrt()
+    density, deviation = held / k, (held.var() / n + _variance_of_number(x, y, of_y)).sqrt() / k
     return Coverage(
-        precision=_share(real[0].clamp_max(1), real[1].clamp_max(1)),
-        recall=_share(covering[0].clamp_max(1), covering[1].clamp_max(1)),
-        density=_number(density.mean(), WITHIN * deviation, floor=1.0),
-        coverage=_share(reached[0], reached[1:], float(together.clamp_min(0)), perfect),
+        precision=_share(held > 0, without_y),
+        recall=_share(covering > 0, without_x),
+        density=_number(density.mean(), Z * deviation, floor=1.0),
+        coverage=_share(*_reached(x, y, k, seed), perfect),
     )
+
+
+class Balls(NamedTuple):
+    """Of points [m f]: who their k nearest are [m k], and the squared radii [m] to ..."""
+
+    neighbours: Tensor
+    radius: Tensor  # ... the k-th,
+    next: Tensor  # the next, which is the k-th when one of the k is left out,
+    inner: Tensor  # and, about k apart, a nearer
+    outer: Tensor  # and a farther one: between them, how many a ball gains with its rank, without the chance of one gap
 
 
 def _on_grid(*sets: Tensor) -> list[Tensor]:
@@ -93,19 +98,80 @@ def _on_grid(*sets: Tensor) -> list[Tensor]:
     ]
 
 
-def _parts(n: int, chance: torch.Generator) -> Tensor:
-    """Who belongs to the whole (row 0), and to each random half (the other rows): bool [1 + HALVES n]."""
-    order = torch.rand(1 + HALVES, n, generator=chance).argsort(1).argsort(1)
-    order[0] = 0
-    return order < n // 2
-
-
 def _squares(queries: Tensor, points: Tensor) -> Iterator[tuple[int, Tensor]]:
     """Squared distances of queries [n f] to points [m f], a block of rows at a time: its first row, and [b m]."""
     lengths = points.square().sum(1)
     for start in range(0, len(queries), BLOCK):
         block = queries[start : start + BLOCK]
         yield start, torch.addmm(lengths, block, points.T, alpha=-2).add_(block.square().sum(1, keepdim=True))
+
+
+def _balls(points: Tensor, k: int) -> Balls:
+    ranks = [k, k + 1, k - k // 2, k + (k + 1) // 2]
+    found, neighbours = [], []
+    for start, squares in _squares(points, points):
+        squares[:, start:].fill_diagonal_(torch.inf)
+        near, who = squares.topk(max(ranks), largest=False)
+        found.append(near[:, [rank - 1 for rank in ranks]])
+        neighbours.append(who[:, :k])
+    return Balls(torch.cat(neighbours), *torch.cat(found).T.contiguous())
+
+
+def _held(queries: Tensor, points: Tensor, balls: Balls) -> tuple[Tensor, Tensor]:
+    """How many balls hold each query [n]; and the balls' part of the variance of the share that some ball holds.
+
+    Without a point, its ball is gone, and those that had it among their k nearest reach to the next.
+    """
+    counts, moved = [], torch.zeros(2, len(points), dtype=torch.float64)
+    for _, squares in _squares(queries, points):
+        inside = squares <= balls.radius
+        counts.append(inside.sum(1))
+        few = counts[-1] <= 1  # of two balls or more, one is left without any point
+        squares, inside, count = squares[few], inside[few], counts[-1][few, None]
+        left = (count == 1) & ~inside
+        gained = _gained((squares <= balls.next) & ~inside, balls) > 0
+        moved += _sums((left | gained).float() - count)
+    return torch.cat(counts).double(), _variance(moved, len(queries))
+
+
+def _variance_of_number(queries: Tensor, points: Tensor, balls: Balls) -> Tensor:
+    """The balls' part of the variance of the mean number of balls that hold a query."""
+    k, moved = balls.neighbours.shape[1], torch.zeros(2, len(points), dtype=torch.float64)
+    for _, squares in _squares(queries, points):
+        gained = _gained((squares <= balls.outer) & (squares > balls.inner), balls)  # over k ranks
+        moved += _sums(gained.sub_((squares <= balls.radius).float(), alpha=k))
+    return _variance(moved, len(queries)) / k**2
+
+
+def _gained(grown: Tensor, balls: Balls) -> Tensor:
+    """Without each point, by how many of the balls that grow a query is gained: [b m] of grown, bool [b m]."""
+    query, ball = grown.nonzero(as_tuple=True)
+    gained = torch.zeros(grown.shape)
+    return gained.index_put_((query[:, None], balls.neighbours[ball]), torch.ones(()), accumulate=True)
+
+
+def _reached(samples: Tensor, reference: Tensor, k: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Whether each ball holds some sample [m]; and what is more in the variance of the share than that of m points.
+
+    The jackknife is far too large here: most balls are lost only with several samples. The variance between random
+    halves without replacement is nearer (Politis & Romano 1994), less what m points alone would make of it; and a real
+    point's own chance goes together with that of the balls that it moves.
+    """
+    chance, m = torch.Generator().manual_seed(seed), len(reference)
+    of_x, of_y = _parts(len(samples), chance), _parts(m, chance)
+    reached = (_kth(reference, samples, of_x, 1) <= _kth(reference, reference, of_y, k, same=True)).double()
+    whole, halves = reached[0], reached[1:]
+    balls = (halves.mean(1).var() - halves.var(0).mean() / m) * m / (m - 1)
+    own = of_y[1:].double() @ (whole - whole.mean()) / (m // 2)
+    together = 2 * torch.stack([own, halves.mean(1)]).cov()[0, 1]
+    return whole > 0, balls.clamp_min(0) + together.clamp_min(0)
+
+
+def _parts(n: int, chance: torch.Generator) -> Tensor:
+    """Who belongs to the whole (row 0), and to each random half (the other rows): bool [1 + HALVES n]."""
+    order = torch.rand(1 + HALVES, n, generator=chance).argsort(1).argsort(1)
+    order[0] = 0
+    return order < n // 2
 
 
 def _kth(queries: Tensor, points: Tensor, parts: Tensor, k: int, *, same: bool = False) -> Tensor:
@@ -125,45 +191,34 @@ def _kth(queries: Tensor, points: Tensor, parts: Tensor, k: int, *, same: bool =
     return torch.cat(found, 1)
 
 
-def _balls(
-    queries: Tensor, points: Tensor, parts: Tensor, radius: Tensor, chance: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """How many balls hold a query: for each, of all balls [n]; for some, of the balls in each half [HALVES q].
+def _sums(moved: Tensor) -> Tensor:
+    return torch.stack([moved.sum(0), moved.square().sum(0)])
 
-    `radius` is squared and stands for each part and point [p m].
+
+def _variance(sums: Tensor, n: int) -> Tensor:
+    """The variance that the points behind balls give a mean over n queries: the jackknife.
+
+    On the mean it is rather too large than too small (Efron & Stein 1981, doi:10.1214/aos/1176345462). `sums` [2 m]: by
+    how much the queries move when each point is left out, and the squares of it; these say how much of the means'
+    variance is the queries' own chance, which is taken off.
     """
-    radius = torch.where(parts, radius, -1)
-    some = torch.randperm(len(queries), generator=chance)[:WITNESSES]
-    found = []
-    for x, of in ((queries, radius[:1]), (queries[some], radius[1:])):
-        held = [
-            torch.stack([(squares <= r).sum(1, dtype=torch.int32) for r in of]) for _, squares in _squares(x, points)
-        ]
-        found.append(torch.cat(held, 1).double())
-    return found[0][0], found[1]
+    means, squares = sums / n
+    chance = (squares - means.square()) / (n - 1)
+    m = len(means)
+    return (means.var() * (m - 1) - chance.sum()).clamp_min(0) * (m - 1) / m
 
 
-def _variance(whole: Tensor, halves: Tensor) -> Tensor:
-    """The variance of the mean of `whole` [n], which balls say of points; `halves` [h q] is what half the balls say.
+def _share(hits: Tensor, more: Tensor, floor: float | None = None) -> Number:
+    """The mean of hits [n] with the interval of Wilson (1927), for as many independent points as vary alike.
 
-    By parts: Var E[mean | balls] + E Var[mean | balls]. Of the first, the variance between halves is an estimate
-    (half of the points without replacement vary as much as the whole, Politis & Romano 1994), less what q points alone
-    would make of it; the second is that of a mean of independent points.
-    """
-    q = halves.shape[1]
-    balls = (halves.mean(1).var() - halves.var(0).mean() / q) * q / (q - 1)
-    return balls.clamp_min(0) + whole.var() / len(whole)
-
-
-def _share(whole: Tensor, halves: Tensor, more: float = 0.0, floor: float | None = None) -> Number:
-    """The mean of 0s and 1s with the interval of Wilson (1927), for as many independent points as vary alike.
+    Its variance is that of n independent points, and `more`.
 
     Near 0 and 1 his end on that side is too near where one or two points differ; with half a point more, the
     correction for continuity, it is close to Poisson's (Brown, Cai & DasGupta 2001, doi:10.1214/ss/1009213286).
     """
-    share, n = whole.mean(), len(whole)
+    share, n = hits.double().mean(), len(hits)
     alone = share * (1 - share) / (n - 1)
-    z2_n = WITHIN**2 / n * (((_variance(whole, halves) + more) / alone) if alone > 0 else 1)
+    z2_n = Z**2 / n * ((1 + more / alone) if alone > 0 else 1)
     outwards = (share + (0.5 if share > 0.5 else -0.5) / n).clamp(0, 1)
     p = torch.stack([share, outwards])
     middle, reach = p + z2_n / 2, (p * (1 - p) * z2_n + z2_n**2 / 4).sqrt()

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zerosum.metrics.better import WITHIN, limits, variance
+from zerosum.metrics.better import limits, variance
+from zerosum.metrics.interval import Z
 from zerosum.metrics.number import Number, TooFew, check_features
 
 NAME = "the Fréchet distance"
@@ -83,7 +84,7 @@ def frechet_gap(a: Tensor, b: Tensor, reference: Tensor, *, seed: int = 0) -> Nu
     for to in (to_a, to_b):
         second += to.second(to.a, to.a, chance) + 2 * to.second(to.a, to.b, chance)
     gap = to_a.unbiased - to_b.unbiased
-    wide = WITHIN * variance(first, second) ** 0.5
+    wide = Z * variance(first, second) ** 0.5
     return Number(gap, gap - wide, gap + wide, "lower", unbiased=gap)
 
 

@@ -39,13 +39,16 @@ def mean(name: str, values: Tensor, better: Literal["lower", "higher"]) -> Numbe
 
 def share(name: str, right: Tensor) -> Number:
     """The share of true values among [n], with Wilson's interval (1927), which is right near 0 and 1 too."""
-    n = len(right)
-    if not n:
+    if not len(right):
         raise TooFew(name, "1 example", 0, "give some")
     p = float(right.double().mean())
-    centre = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    margin = Z / (1 + Z**2 / n) * sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return Number(p, centre - margin, centre + margin, "higher")
+    return Number(p, *wilson(p, len(right)), "higher")
+
+
+def wilson(p: float, n: float, z: float = Z) -> tuple[float, float]:
+    """The interval of a share p that was seen in n independent examples, at z deviations (doi:10.2307/2276774)."""
+    centre, half = p + z**2 / (2 * n), z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return min(p, max(0.0, (centre - half) / (1 + z**2 / n))), max(p, min(1.0, (centre + half) / (1 + z**2 / n)))
 
 
 def mean_over_both(values: Tensor, better: Literal["lower", "higher"]) -> Number:

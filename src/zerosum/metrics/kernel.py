@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zerosum.metrics.better import WITHIN, limits, variance
+from zerosum.metrics.better import limits, variance
+from zerosum.metrics.interval import Z
 from zerosum.metrics.number import Number, TooFew, check_features
 
 NAME = "KID"
@@ -50,7 +51,7 @@ def kid_gap(a: Tensor, b: Tensor, reference: Tensor) -> Number:
     gap = x.mean - 2 * xr.mean - y.mean + 2 * yr.mean
     first = _noise(x.rows - xr.rows) + _noise(y.rows - yr.rows) + _noise(xr.columns - yr.columns)
     second = x.centred / n**2 + y.centred / l**2 + 2 * xr.centred / (n * m) + 2 * yr.centred / (l * m)
-    wide = WITHIN * variance(first, 2 * second) ** 0.5
+    wide = Z * variance(first, 2 * second) ** 0.5
     return Number(gap, gap - wide, gap + wide, "lower", unbiased=gap)
 
 

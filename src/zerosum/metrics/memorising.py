@@ -13,6 +13,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from zerosum.metrics.interval import Z, share, wilson
 from zerosum.metrics.neighbours import nearest
 from zerosum.metrics.number import Number, TooFew, check_features
 
@@ -86,9 +87,9 @@ def copying(samples: Tensor, train: Tensor, held_out: Tensor, *, seed: int = 0) 
     evidence = [_Excess(near.r <= reach, real.r <= reach, near.row), _Excess(exact, leaks, each)]
     c_t, z, cells = _c_t(near.d, real.d, *_cells(distinct, samples, held_out, seed))
     own = _own_distance(distinct, torch.cat([near.row, real.row]))
-    value, low = max(0.0, *(e.share() for e in evidence)), max(0.0, *(e.least(1.96) for e in evidence))
+    value, low = max(0.0, *(e.share() for e in evidence)), max(0.0, *(e.least(Z) for e in evidence))
     return Copying(
-        copies=Number(value, low, _wilson(near.r <= reach)[1], better="lower", floor=0.0),
+        copies=Number(value, low, wilson(_mean(near.r <= reach), len(near.r))[1], better="lower", floor=0.0),
         flagged=any(e.least(SURE) > 0 for e in evidence),
         exact=int(exact.sum()),
         leaks=int(leaks.sum()),
@@ -96,8 +97,8 @@ def copying(samples: Tensor, train: Tensor, held_out: Tensor, *, seed: int = 0) 
         c_t=c_t,
         z=z,
         cells=cells,
-        authentic=_share(near.d > own[: len(samples)]),
-        authentic_real=_share(real.d > own[len(samples) :]),
+        authentic=share("the authentic share", near.d > own[: len(samples)]),
+        authentic_real=share("the authentic share", real.d > own[len(samples) :]),
         worst=_worst(near, first),
     )
 
@@ -132,7 +133,7 @@ class _Excess:
     def least(self, z: float) -> float:
         """Its low end at z standard deviations, from the intervals of p and q (Newcombe 1998, doi:10.1002/sim.779)."""
         p, q = _mean(self.hits), _mean(self.hits_real)
-        low, high = _wilson(self.hits, z, self._independent())[0], _wilson(self.hits_real, z)[1]
+        low, high = wilson(p, self._independent(), z)[0], wilson(q, len(self.hits_real), z)[1]
         return (p - q - sqrt((p - low) ** 2 + (high - q) ** 2)) / (1 - q)
 
     def _independent(self) -> float:
@@ -146,18 +147,6 @@ class _Excess:
 
 def _mean(hits: Tensor) -> float:
     return float(hits.double().mean())
-
-
-def _wilson(hits: Tensor, z: float = 1.96, independent: float | None = None) -> tuple[float, float]:
-    """Wilson's interval of the share of hits [n], at z standard deviations: Wilson 1927, doi:10.2307/2276774."""
-    p, n = _mean(hits), independent or len(hits)
-    centre, half = p + z**2 / (2 * n), z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return max(0.0, (centre - half) / (1 + z**2 / n)), min(1.0, (centre + half) / (1 + z**2 / n))
-
-
-def _share(hits: Tensor) -> Number:
-    low, high = _wilson(hits)
-    return Number(_mean(hits), low, high, better="higher")
 
 
 def _first_of_each(x: Tensor) -> Tensor:
@@ -205,7 +194,8 @@ def _cells(train: Tensor, samples: Tensor, held_out: Tensor, seed: int) -> tuple
 def _c_t(d: Tensor, d_real: Tensor, cell: Tensor, cell_real: Tensor) -> tuple[float, float, int]:
     """C_T = sum_c w_c z_c with w_c the held-out share of cell c, its z = C_T / sqrt(sum_c w_c^2), and how many cells.
 
-    Cells with too few samples are left out, as in the paper; where none is left, all is one cell.
+    Distances are to the nearest of all training examples, the paper's to those of the cell. Cells with fewer than 20
+    held-out examples are left out, as there, and with fewer than 20 samples; where none is left, all is one cell.
     """
     cells = int(max(cell.max(), cell_real.max())) + 1
     counts = torch.bincount(cell, minlength=cells).minimum(torch.bincount(cell_real, minlength=cells))

@@ -73,8 +73,8 @@ def ssim(made: Tensor, truth: Tensor) -> Number:
     return interval.mean("SSIM", _each(_similarity, made, truth), "higher")
 
 
-def lpips(made: Sequence[Tensor], truth: Sequence[Tensor], weights: Sequence[Tensor]) -> Number:
-    """The learned distance of Zhang et al. 2018 (arXiv:1801.03924, eq. 1), from a network's layers; 0 is the truth.
+def lpips(made: Sequence[Tensor], truth: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """The learned distance of Zhang et al. 2018 (arXiv:1801.03924), from a network's layers: [n], 0 is the truth.
 
         sum_l mean_hw sum_c w_lc (y_a - y_b)^2,    y = a layer's features, of length 1 at each place
 
@@ -87,7 +87,7 @@ def lpips(made: Sequence[Tensor], truth: Sequence[Tensor], weights: Sequence[Ten
     for layer_a, layer_b, w in zip(made, truth, weights, strict=True):
         squares = _each(lambda a, b: (normalize(a) - normalize(b)).square().mean((2, 3)), layer_a, layer_b)  # [n c]
         distances += squares @ w.double()
-    return interval.mean("LPIPS", distances, "lower")
+    return distances
 
 
 @dataclass(frozen=True)

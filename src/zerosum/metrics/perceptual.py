@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from zerosum.metrics.inception import read_weights
+from zerosum.metrics.interval import mean
 from zerosum.metrics.number import Number
 from zerosum.metrics.pairs import lpips
 from zerosum.metrics.resize import as_rgb
@@ -56,7 +57,11 @@ def perceptual_distance(backbone: Path, weights: Path) -> Callable[[Tensor, Tens
     net.eval().requires_grad_(False)
 
     def measure(made: Tensor, truth: Tensor) -> Number:
-        return lpips(_maps(net, made), _maps(net, truth), [layer.flatten() for layer in layers if layer is not None])
+        blocks = zip(made.split(50), truth.split(50), strict=True)  # the layers of all pictures would fill the memory
+        distances = [
+            lpips(_maps(net, a), _maps(net, b), [w.flatten() for w in layers if w is not None]) for a, b in blocks
+        ]
+        return mean("LPIPS", torch.cat(distances), "lower")
 
     return measure
 
@@ -68,5 +73,5 @@ def _maps(net: AlexNet, pictures: Tensor) -> list[Tensor]:
     shift, scale = (torch.tensor(values)[:, None, None] for values in (SHIFT, SCALE))
     x = (as_rgb(pictures).float() / 127.5 - 1 - shift) / scale
     with torch.no_grad():
-        blocks = [net(part) for part in x.split(50)]
-    return [torch.cat(layer) for layer in zip(*blocks, strict=True)]
+        maps: list[Tensor] = net(x)
+    return maps

@@ -5,8 +5,10 @@ from math import log, sqrt
 import torch
 from torch import Tensor
 
-from zerosum.metrics.better import WITHIN
+from zerosum.metrics.interval import Z
 from zerosum.metrics.number import Number, TooFew
+
+FEWEST = 100
 
 
 def inception_score(probabilities: Tensor) -> Number:
@@ -15,17 +17,17 @@ def inception_score(probabilities: Tensor) -> Number:
     Of all n at once, not by tenths. The interval is that of the delta method: on the logarithm's scale, where a sample
     counts with its own divergence. With few samples p(y) follows them and the score is too low; `unbiased` adds
     sum_k Var p(k|x) / (2 n p(k)) to the logarithm. It has no floor: the same score of held-out data tells.
-    Raises TooFew below 2 samples, ValueError for rows that are not probabilities.
+    Raises TooFew below 100 samples, ValueError for rows that are not probabilities.
     """
     if probabilities.ndim != 2 or not bool(((probabilities.sum(1) - 1).abs() < 1e-4).all()):
         raise ValueError(f"an Inception score needs probabilities [n K], rows of sum 1, got {_what(probabilities)}")
     n = len(probabilities)
-    if n < 2:
-        raise TooFew("the Inception score", "2 samples", n, "give more, one has no spread")
+    if n < FEWEST:  # of 20, 90 % of the intervals hold, of 100, 94 %
+        raise TooFew("the Inception score", f"{FEWEST} samples", n, "give more, or look at the classes covered")
     p = probabilities.double()
     mean = p.mean(0)
     divergences = (torch.xlogy(p, p) - torch.xlogy(p, mean)).sum(1)
-    score, reach = divergences.mean(), WITHIN * divergences.std() / sqrt(n)
+    score, reach = divergences.mean(), Z * divergences.std() / sqrt(n)
     bias = (p.var(0) / mean.clamp_min(1e-300)).sum() / (2 * n)
     value, low, high, unbiased = torch.stack([score, score - reach, score + reach, score + bias]).exp().tolist()
     return Number(value, low, high, "higher", unbiased=unbiased)
@@ -43,8 +45,8 @@ def classes_covered(shown: Tensor, classes: int, shares: Tensor | None = None) -
     counts = _counts(shown, classes)
     seen, n = counts[counts > 0], len(shown)
     found, spread = len(seen), float((0.5 ** (seen.double() - 1)).sum())
-    reach = WITHIN * sqrt(spread + WITHIN**2 / 4)
-    low, high = found + WITHIN**2 / 2 - reach, min(found + WITHIN**2 / 2 + reach, classes)
+    reach = Z * sqrt(spread + Z**2 / 4)
+    low, high = found + Z**2 / 2 - reach, min(found + Z**2 / 2 + reach, classes)
     perfect = classes if shares is None else float((1 - (1 - shares.double()) ** n).sum())
     return Number(float(found), max(low, 1.0), float(high), "higher", float(perfect))
 
@@ -75,7 +77,7 @@ def divergence(counts: Tensor, shares: Tensor, true: Tensor, *, of: int | None =
         noise += 1 / of
     second = (int((shares > 0).sum()) - 1) / 2 * noise**2
     # Where p is nearly q, the slope that `first` takes is itself noise: on average it is too much by twice `second`.
-    reach = WITHIN * sqrt(max(first - second, second))
+    reach = Z * sqrt(max(first - second, second))
     return Number(value, max(value - reach, 0.0), value + reach, "lower", _expected(true.double(), q, n, of))
 
 
