@@ -117,9 +117,26 @@ def test_looks_take_their_share_of_the_time_and_no_more(small):
 
 def judge(kids: list[float]) -> str | None:
     """What `reason` says after looks with these KIDs."""
+    return judge_marks([mark(100 * i, kid) for i, kid in enumerate(kids, 1)])
+
+
+def judge_marks(marks: list[Mark]) -> str | None:
     looks = Watch.__new__(Watch)
-    looks.marks = [mark(100 * i, kid) for i, kid in enumerate(kids, 1)]
+    looks.marks = marks
     return looks.reason()
+
+
+def test_the_best_look_is_near_and_covers() -> None:
+    looks = Watch.__new__(Watch)
+    wide, narrow = mark(1, 0.010), replace(mark(2, 0.009), coverage=0.2, coverage_low=0.1, coverage_high=0.3)
+    looks.marks = [wide, narrow]
+    assert looks.best is wide, "a little nearer, and half of it gone"
+
+
+def test_falling_rates_are_not_cut_off():
+    with pytest.raises(settings.SettingsError, match="set cooldown to 0, or stop to length"):
+        settings.resolve("r1gan", None, {"stop": "auto"})
+    assert settings.resolve("r1gan", None, {"stop": "auto", "cooldown": 0}).play.stop == "auto"
 
 
 def test_a_run_ends_where_it_gets_worse_or_no_better_and_says_so():
@@ -128,7 +145,12 @@ def test_a_run_ends_where_it_gets_worse_or_no_better_and_says_so():
     assert judge([0.5, 0.1, 0.2, 0.3]) is None, "two looks are too few"
     worse = judge([0.5, 0.1, 0.2, 0.3, 0.4])
     assert worse is not None
-    assert worse.startswith("the samples get worse: KID 0.1000 (0.0990 to 0.1010) at round 200")
+    assert worse == ("the samples get worse: KID 0.1 (0.099 to 0.101), coverage 0.5 at round 200, and 0.4, 0.5 now")
+    shrinking = [
+        mark(1, 0.1),
+        *(replace(mark(i, 0.1), coverage=0.3, coverage_low=0.2, coverage_high=0.39) for i in (2, 3, 4)),
+    ]
+    assert "get worse" in str(judge_marks(shrinking)), "fewer of the real pictures are covered, KID or not"
     assert judge([0.5, 0.1, 0.2, 0.3, 0.1015]) is None, "the last one may be as good"
     flat = [0.5, 0.1] + [0.1005] * 8
     assert judge(flat[:-1]) is None
@@ -138,7 +160,7 @@ def test_a_run_ends_where_it_gets_worse_or_no_better_and_says_so():
 
 def test_stop_auto_ends_a_run_and_the_default_does_not(tmp_path, small, monkeypatch):
     monkeypatch.setattr(Watch, "reason", lambda self: "because" if len(self.marks) >= 2 else None)
-    auto, ended = played(tmp_path / "auto", small, monkeypatch, stop="auto")
+    auto, ended = played(tmp_path / "auto", small, monkeypatch, stop="auto", cooldown=0)
     assert (ended, auto.trainer.rounds) == ("finished", 4)
     facts = auto.folder.facts()
     assert facts["ended"] == "finished"

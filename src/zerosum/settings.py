@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from zerosum.span import Span
 
@@ -65,6 +65,15 @@ class Play(BaseModel, frozen=True, extra="forbid"):
     stop: Literal["length", "auto"] = Field("length", description="auto: also where the samples get no better")
     checkpoints: str = Field("10 %", description="how often a checkpoint is saved")
     keep: int = Field(2, ge=1, description="checkpoints kept, newest first")
+
+    @model_validator(mode="after")
+    def _falling_rates_are_waited_for(self) -> Play:
+        if self.stop == "auto" and self.cooldown:
+            raise ValueError(
+                f"stop = auto ends a run at constant rates; with cooldown = {self.cooldown:g} they fall towards its "
+                "end, where samples get better once more: set cooldown to 0, or stop to length"
+            )
+        return self
 
     @field_validator("length", "readings", "pictures", "quality", "checkpoints", mode="before")
     @classmethod

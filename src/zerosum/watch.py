@@ -35,6 +35,17 @@ class Mark:
     coverage_high: float
     seconds: float
 
+    @property
+    def score(self) -> float:
+        """What the best look has least: KID over coverage, each at the worse end of its interval.
+
+        KID alone, in random features, sees too late that a run overfits (bench/watching.py).
+        """
+        return self.kid_high / max(self.coverage_low, 1e-9)
+
+    def surely_worse(self, than: Mark) -> bool:
+        return self.kid_low > than.kid_high or self.coverage_high < than.coverage_low
+
     def as_row(self) -> dict[str, float]:
         return asdict(self)
 
@@ -61,7 +72,7 @@ class Watch:
 
     @property
     def best(self) -> Mark | None:
-        return min(self.marks, key=lambda mark: mark.kid, default=None)
+        return min(self.marks, key=lambda mark: mark.score, default=None)
 
     @property
     def spent(self) -> float:
@@ -96,9 +107,10 @@ class Watch:
         if best is None:
             return None
         since = self.marks[self.marks.index(best) + 1 :]
-        told = f"KID {best.kid:.4f} ({best.kid_low:.4f} to {best.kid_high:.4f}) at round {best.round:,}"
-        if len(since) >= WORSE and all(mark.kid_low > best.kid_high for mark in since[-WORSE:]):
-            return f"the samples get worse: {told}, and {since[-1].kid:.4f} now"
+        told = f"KID {best.kid:.3g} ({best.kid_low:.3g} to {best.kid_high:.3g}), coverage {best.coverage:.3g}"
+        told += f" at round {best.round:,}"
+        if len(since) >= WORSE and all(mark.surely_worse(best) for mark in since[-WORSE:]):
+            return f"the samples get worse: {told}, and {since[-1].kid:.3g}, {since[-1].coverage:.3g} now"
         if len(since) >= PATIENCE:
             return f"the samples get no better: {told}, and none of {len(since)} looks since was better"
         return None

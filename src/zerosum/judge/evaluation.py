@@ -78,6 +78,7 @@ def judged(judge: Judge, shown: Candidate, seen: Seen) -> Report:
     counts = {"samples": len(shown.examples), "reference": len(judge.reference.features), "training": len(train)}
     counts["held out"] = 0 if real is None else len(real.features)
     features = {name: getattr(judge.features, name) for name in ("name", "about", "hash", "width", "accuracy")}
+    numbers, real_numbers = judge.numbers(seen), {} if real is None else judge.numbers(real)
     return {
         "candidate": shown.name,
         "origin": shown.origin,
@@ -89,9 +90,9 @@ def judged(judge: Judge, shown: Candidate, seen: Seen) -> Report:
         "counts": counts,
         "features": features,
         "seed": judge.seed,
-        "numbers": plain(judge.numbers(seen)),
-        "real": {} if real is None else plain(judge.numbers(real)),
-        "beside_real": judge.beside_real(seen),
+        "numbers": plain(numbers),
+        "real": plain(real_numbers),
+        "beside_real": judge.beside_real(seen, numbers, real_numbers),
         "by_class": plain(judge.by_class(seen)),
     }
 

@@ -114,18 +114,22 @@ class Judge:
             found[name] = asdict(number) | {"a_is_better": verdict(number)}
         return found
 
-    def beside_real(self, seen: Seen) -> dict[str, Any]:
-        """The samples less held-out data, and the coverage of both, with as many of one as of the other: coverage
-        depends on the count. Nothing where there is no held-out data."""
+    def beside_real(self, seen: Seen, numbers: Numbers, real_numbers: Numbers) -> dict[str, Any]:
+        """The samples less held-out data, and the coverage of both, as many of one as of the other.
+
+        The numbers are those of all: coverage depends on the count, and is measured anew where that is another.
+        Nothing where there is no held-out data.
+        """
         if self.real is None:
             return {}
         n = min(len(seen.features), len(self.real.features))
         a, b = seen.first(n), self.real.first(n)
-        covered = {"coverage": self._coverage(a), "real coverage": self._coverage(b)}
-        return {"count": n, "gaps": self.gaps(a, b)} | plain(covered)
-
-    def _coverage(self, seen: Seen) -> Number | TooFew:
-        return number_or_need(lambda: coverage(seen.features, self.reference.features).coverage)
+        found = {"coverage": numbers["coverage"], "real coverage": real_numbers["coverage"]}
+        if len(seen.features) > n:
+            found["coverage"] = number_or_need(lambda: coverage(a.features, self.reference.features).coverage)
+        if len(self.real.features) > n:
+            found["real coverage"] = number_or_need(lambda: coverage(b.features, self.reference.features).coverage)
+        return {"count": n, "gaps": self.gaps(a, b)} | plain(found)
 
     def by_class(self, seen: Seen) -> Numbers:
         """The Fréchet distance of each class by itself, where samples were asked for by class."""
