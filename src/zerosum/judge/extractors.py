@@ -27,7 +27,8 @@ from zerosum.model import fingerprint
 from zerosum.play import checkpoint
 
 FEWEST = 160  # labelled pictures of which a classifier is made, and a tenth kept to see how well it reads
-TENTH, BATCH, STEPS = 0.1, 128, 300  # no classifier is trained with fewer steps
+TENTH, BATCH = 0.1, 128
+EPOCHS, STEPS = 2, 300  # of a classifier: so many epochs, and never fewer steps
 Tell = Callable[[str], None]
 
 
@@ -59,7 +60,7 @@ def _classifier(train: Dataset, held_out: Dataset | None, tell: Tell) -> Feature
     if held_out is None or held_out.labels is None:  # its accuracy is told of pictures that it did not see
         train, held_out = keep_back(train, TENTH)
     assert train.labels is not None
-    made_of = f"{fingerprint(train)[:16]}-torch{torch.__version__}"
+    made_of = f"{fingerprint(train)[:16]}-{EPOCHS}-{STEPS}-torch{torch.__version__}"
     kept = cache() / "judges" / f"{train.name}-{made_of}.safetensors"
     pictures, classes = reduced(train.examples), len(train.spec.classes)
     if kept.is_file():
@@ -68,7 +69,7 @@ def _classifier(train: Dataset, held_out: Dataset | None, tell: Tell) -> Feature
         net.eval().requires_grad_(False)
     else:
         tell(f"a small classifier is trained on {len(train):,} labelled pictures, once ({kept})")
-        epochs = max(3, -(-STEPS // (len(pictures) // BATCH)))
+        epochs = max(EPOCHS, -(-STEPS // (len(pictures) // BATCH)))
         net = train_classifier(pictures, train.labels, classes, epochs=epochs)
         kept.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.save(kept, net.state_dict())
