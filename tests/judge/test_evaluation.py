@@ -16,6 +16,7 @@ from zerosum.cli import app
 from zerosum.data import sources
 from zerosum.judge import evaluation
 from zerosum.judge.candidates import Candidate, check
+from zerosum.judge.request import Request
 
 ON = ["--data", "glyphs", "--set", "limit=1500"]
 
@@ -309,3 +310,11 @@ def test_data_of_one_class_or_without_labels_is_seen_by_random_convolutions(tmp_
 
 def test_from_python_the_same(trained):
     assert zerosum.evaluate(trained, samples=400) == json.loads(zs("evaluate", trained, "--samples", 400, "--json"))
+
+
+@pytest.mark.parametrize(("samples", "kept"), [(10_000, True), (50_000, False)])
+def test_memory_is_kept_for_speed_only_where_it_stays_small(samples, kept, monkeypatch):
+    asked = []
+    monkeypatch.setattr("zerosum.judge.request.keep_memory", lambda: asked.append(True))
+    Request(samples=samples).ready()
+    assert bool(asked) == kept

@@ -13,7 +13,6 @@ from zerosum.judge.judging import Judge, Seen
 from zerosum.judge.report import figure
 from zerosum.judge.request import Request, Tell, run_of
 from zerosum.model import fingerprint
-from zerosum.play.precision import keep_memory
 
 SHOWN = ("precision", "recall", "density", "coverage", "as asked")
 
@@ -24,7 +23,7 @@ def compare(paths: list[Path], asked: Request, tell: Tell = lambda line: None) -
         raise ValueError(
             f"a comparison needs two, got {len(paths)}: zerosum compare A B, or zerosum evaluate {paths[0]}"
         )
-    keep_memory()
+    asked.ready()
     train, held_out = asked.material(paths[0])
     if asked.data is None:
         _check_data(paths, train)

@@ -29,7 +29,6 @@ from zerosum.metrics.memorising import Copying
 from zerosum.metrics.number import Number
 from zerosum.metrics.utility import classification_scores, usefulness
 from zerosum.play.checkpoint import atomically
-from zerosum.play.precision import keep_memory
 
 FEW = 2  # numbers of a factor that are factors of their own: x and y
 STEPS = 1200  # of every classifier that tells whether samples are useful: Fashion-MNIST needs as many, MNIST a third
@@ -50,7 +49,7 @@ def evaluate(path: Path, asked: Request, *, utility: bool = False, tell: Tell = 
 
     Raises ValueError, FileNotFoundError, DataError where it cannot be judged: what was got, what was expected.
     """
-    keep_memory()
+    asked.ready()
     train, held_out = asked.material(path)
     if isinstance(train.spec, Pairs | Domains):
         found, sheets = translations.report(path, train, held_out, asked)
