@@ -8,27 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 import zerosum
-from zerosum.cli import app
 from zerosum.data import sources
 from zerosum.judge import comparison, contest
 
 ON = ["--data", "glyphs", "--set", "limit=1500", "--samples", 600]
-
-
-def zs(*words: object) -> str:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code == 0, f"{result.output}{result.stderr}"
-    return result.stdout
-
-
-def refused(*words: object) -> str:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code in (1, 2), result.output
-    assert result.stderr.count("\n") == 1, result.stderr
-    return result.stderr
 
 
 @pytest.fixture
@@ -44,7 +29,7 @@ def sets(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_each_two_are_compared_and_equals_cannot_be_told_apart(sets):
+def test_each_two_are_compared_and_equals_cannot_be_told_apart(zs, sets):
     words = ["compare", "a.npz", "b.npz", "noisy.npz", *ON]
     result = json.loads(zs(*words, "--json"))
     assert [report["candidate"] for report in result["candidates"]] == ["a.npz", "b.npz", "noisy.npz"]
@@ -65,11 +50,11 @@ def test_each_two_are_compared_and_equals_cannot_be_told_apart(sets):
     assert "coverage" in shown
 
 
-def test_one_is_no_comparison(sets):
+def test_one_is_no_comparison(refused, sets):
     assert "a comparison needs two, got 1" in refused("compare", "a.npz", *ON)
 
 
-def test_recipes_are_given_the_same_seconds_and_one_judge(tmp_path, monkeypatch):
+def test_recipes_are_given_the_same_seconds_and_one_judge(zs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     words = ["compare", "--budget", "2s", "gan", "vae", "--data", "glyphs", "--set", "limit=1000", "--set", "tiles=4"]
@@ -123,7 +108,7 @@ def test_a_copier_is_not_advised_and_nothing_is_where_nothing_was_measured():
     assert contest.advice([rows[0]] * 2, few) == "none can be advised: too few for FD(x)"
 
 
-def test_runs_on_other_data_are_not_compared_unless_data_is_named(tmp_path, monkeypatch, small):
+def test_runs_on_other_data_are_not_compared_unless_data_is_named(zs, refused, tmp_path, monkeypatch, small):
     monkeypatch.chdir(tmp_path)
     for name, limit in (("a", 300), ("b", 400)):
         asked = small("dcgan") | {"source": "glyphs", "limit": limit}
@@ -135,13 +120,13 @@ def test_runs_on_other_data_are_not_compared_unless_data_is_named(tmp_path, monk
 
 
 @pytest.mark.parametrize("budget", ["soon", "0m", "-5m", "5 parsecs", ""])
-def test_a_budget_that_is_none_is_refused(budget, tmp_path, monkeypatch):
+def test_a_budget_that_is_none_is_refused(refused, budget, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "is no budget" in refused("compare", "gan", "vae", "--budget", budget, "--data", "glyphs")
     assert not Path("runs").exists()
 
 
-def test_a_contest_of_what_is_no_recipe_ends_before_it_begins(tmp_path, monkeypatch):
+def test_a_contest_of_what_is_no_recipe_ends_before_it_begins(refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "no recipe called 'gam'" in refused("compare", "gan", "gam", "--budget", "1s")
     assert "needs two recipes" in refused("compare", "gan", "--budget", "1s")

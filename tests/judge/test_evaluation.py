@@ -9,29 +9,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
 import zerosum
-from zerosum.cli import app
 from zerosum.data import sources
 from zerosum.judge import evaluation
 from zerosum.judge.candidates import Candidate, check
 from zerosum.judge.request import Request
 
 ON = ["--data", "glyphs", "--set", "limit=1500"]
-
-
-def zs(*words: object) -> str:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code == 0, f"{result.output}{result.stderr}"
-    return result.stdout
-
-
-def refused(*words: object) -> str:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code in (1, 2), result.output
-    assert result.stderr.count("\n") == 1, result.stderr
-    return result.stderr
 
 
 def npz(path: Path, images: torch.Tensor, labels: torch.Tensor | None = None) -> Path:
@@ -65,7 +50,7 @@ def real():
     return sources.load("glyphs", split="test", limit=1200)
 
 
-def test_the_same_evaluation_gives_the_same_digits_in_the_same_place(trained):
+def test_the_same_evaluation_gives_the_same_digits_in_the_same_place(zs, trained):
     first = zs("evaluate", trained, "--samples", 400, "--json")
     report = json.loads(first)
     kept = sorted(trained.glob("evaluations/*/report.json"))
@@ -79,7 +64,7 @@ def test_the_same_evaluation_gives_the_same_digits_in_the_same_place(trained):
     assert len(sorted(trained.glob("evaluations/*/report.json"))) == 2
 
 
-def test_a_report_pins_what_it_measured_and_every_number_has_its_interval(trained):
+def test_a_report_pins_what_it_measured_and_every_number_has_its_interval(zs, trained):
     report = json.loads(zs("evaluate", trained, "--samples", 400, "--json"))
     assert report["counts"] == {"samples": 400, "reference": 400, "training": 1500, "held out": 400}
     assert report["features"]["name"] == "classifier"
@@ -101,7 +86,7 @@ def test_a_report_pins_what_it_measured_and_every_number_has_its_interval(traine
         assert word in shown
 
 
-def test_real_pictures_are_judged_as_real_and_copies_as_copies(tmp_path, real):
+def test_real_pictures_are_judged_as_real_and_copies_as_copies(zs, tmp_path, real):
     train = sources.load("glyphs", limit=1500)
     held_out = zs("evaluate", npz(tmp_path / "real.npz", real.examples, real.labels), *ON, "--samples", 1000, "--json")
     report = json.loads(held_out)
@@ -125,7 +110,7 @@ def test_real_pictures_are_judged_as_real_and_copies_as_copies(tmp_path, real):
     assert "it copies: " in shown
 
 
-def test_a_verdict_sets_as_many_of_one_beside_as_many_of_the_other(tmp_path, real):
+def test_a_verdict_sets_as_many_of_one_beside_as_many_of_the_other(zs, tmp_path, real):
     """Coverage grows with the count: 1,000 real glyphs are not to be said to cover more than 130 real ones."""
     np.savez(tmp_path / "all.npz", images=sources.load("glyphs", limit=1300).examples.permute(0, 2, 3, 1).numpy())
     made = npz(tmp_path / "made.npz", real.examples[:1000])
@@ -142,7 +127,7 @@ def test_a_verdict_sets_as_many_of_one_beside_as_many_of_the_other(tmp_path, rea
     assert "Verdict   5 are too few for a verdict" in told
 
 
-def test_what_was_measured_with_more_effort_is_not_overwritten(tmp_path, real, monkeypatch):
+def test_what_was_measured_with_more_effort_is_not_overwritten(zs, tmp_path, real, monkeypatch):
     monkeypatch.setattr(evaluation, "SHARES", ())
     monkeypatch.setattr(evaluation, "STEPS", 5)
     made = npz(tmp_path / "made.npz", real.examples[:300], real.labels[:300])
@@ -154,7 +139,7 @@ def test_what_was_measured_with_more_effort_is_not_overwritten(tmp_path, real, m
     assert len(list(Path("evaluations").glob("*/report.json"))) == 2, "the same file by another way"
 
 
-def test_a_run_is_judged_by_its_own_held_out_pictures_and_copies_only_by_its_own_data(tmp_path, small, real):
+def test_a_run_is_judged_by_its_own_held_out_pictures_and_copies_only_by_its_own_data(zs, tmp_path, small, real):
     data = npz(tmp_path / "own.npz", sources.load("glyphs", limit=600).examples)
     asked = small("dcgan") | {"source": str(data), "held_out": 0.2, "limit": None}
     run = zerosum.train("dcgan", out=tmp_path / "run", length="2 rounds", **asked)
@@ -165,7 +150,7 @@ def test_a_run_is_judged_by_its_own_held_out_pictures_and_copies_only_by_its_own
     assert "was trained on other pictures than these" in other["copies"]["needs"]
 
 
-def test_points_of_any_generator_are_read_from_an_npz(tmp_path):
+def test_points_of_any_generator_are_read_from_an_npz(zs, refused, tmp_path):
     ring = sources.load("ring", limit=1500).examples.numpy()
     np.savez(tmp_path / "ring.npz", points=ring[:900])
     report = json.loads(zs("evaluate", tmp_path / "ring.npz", "--data", "ring", "--set", "limit=3000", "--json"))
@@ -186,7 +171,7 @@ def test_a_module_of_ones_own_gives_the_features(tmp_path, real):
     assert report["features"]["width"] == 16
 
 
-def test_class_folders_are_read_by_the_names_of_the_classes(tmp_path, real):
+def test_class_folders_are_read_by_the_names_of_the_classes(zs, tmp_path, real):
     for i in range(300):
         folder = tmp_path / "made" / str(int(real.labels[i]))
         folder.mkdir(parents=True, exist_ok=True)
@@ -197,7 +182,7 @@ def test_class_folders_are_read_by_the_names_of_the_classes(tmp_path, real):
     assert "files" in report["origin"]
 
 
-def test_utility_says_what_samples_are_worth_to_a_classifier(tmp_path, real, monkeypatch):
+def test_utility_says_what_samples_are_worth_to_a_classifier(zs, refused, tmp_path, real, monkeypatch):
     monkeypatch.setattr(evaluation, "SHARES", (0.1,))
     monkeypatch.setattr(evaluation, "STEPS", 60)
     made = npz(tmp_path / "made.npz", real.examples[:600], real.labels[:600])
@@ -212,7 +197,7 @@ def test_utility_says_what_samples_are_worth_to_a_classifier(tmp_path, real, mon
     assert "--utility needs samples and real pictures with labels" in refused("evaluate", bare, *ON, "--utility")
 
 
-def test_an_inference_network_is_asked_for_the_factors(tmp_path, small):
+def test_an_inference_network_is_asked_for_the_factors(zs, tmp_path, small):
     asked = small("vae") | {"source": "glyphs", "limit": 200}
     run = zerosum.train("vae", out=tmp_path / "vae", length="2 rounds", **asked)
     report = json.loads(zs("evaluate", run, "--samples", 1000, "--json"))
@@ -223,7 +208,7 @@ def test_an_inference_network_is_asked_for_the_factors(tmp_path, small):
     assert " Factors   MIG" in "\n".join(evaluation.lines(report))
 
 
-def test_points_are_judged_by_their_modes_too(tmp_path, small):
+def test_points_are_judged_by_their_modes_too(zs, tmp_path, small):
     run = zerosum.train(
         "gan", out=tmp_path / "gan", length="2 rounds", **(small("gan") | {"source": "ring", "limit": 3000})
     )
@@ -236,7 +221,7 @@ def test_points_are_judged_by_their_modes_too(tmp_path, small):
 
 
 @pytest.mark.parametrize("recipe", ["pix2pix", "cyclegan"])
-def test_translations_are_judged_by_their_truth(recipe, tmp_path, small):
+def test_translations_are_judged_by_their_truth(zs, recipe, tmp_path, small):
     run = zerosum.train(recipe, out=tmp_path / "run", length="2 rounds", **small(recipe))
     report = json.loads(zs("evaluate", run, "--samples", 40, "--json"))
     for direction, part in report["directions"].items():
@@ -251,7 +236,7 @@ def test_translations_are_judged_by_their_truth(recipe, tmp_path, small):
     assert "AtoB" in shown
 
 
-def test_pairs_are_judged_by_lpips_where_its_files_are_named(tmp_path, small):
+def test_pairs_are_judged_by_lpips_where_its_files_are_named(zs, tmp_path, small):
     torch.manual_seed(0)
     shapes = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
     backbone = {f"features.{i}.weight": 0.05 * torch.randn(a, b, k, k) for i, (a, b, k) in shapes.items()}
@@ -272,7 +257,7 @@ def test_points_that_are_no_numbers_are_refused():
         check(Candidate("run", nan, None, {}))
 
 
-def test_what_cannot_be_judged_is_said_in_one_line(tmp_path, real, trained):
+def test_what_cannot_be_judged_is_said_in_one_line(zs, refused, tmp_path, real, trained):
     few = npz(tmp_path / "few.npz", real.examples[:30])
     shown = zs("evaluate", few, *ON)
     assert "needs" in shown
@@ -294,7 +279,7 @@ def test_what_cannot_be_judged_is_said_in_one_line(tmp_path, real, trained):
     assert "holds no weights" in refused("evaluate", few, *ON, "--features", tmp_path / "bad.pth")
 
 
-def test_data_of_one_class_or_without_labels_is_seen_by_random_convolutions(tmp_path, real):
+def test_data_of_one_class_or_without_labels_is_seen_by_random_convolutions(zs, tmp_path, real):
     for i, image in enumerate(real.examples[:300]):
         (tmp_path / "flat").mkdir(exist_ok=True)
         Image.fromarray(image[0].numpy()).save(tmp_path / "flat" / f"{i}.png")
@@ -308,7 +293,7 @@ def test_data_of_one_class_or_without_labels_is_seen_by_random_convolutions(tmp_
     assert "no held-out pictures to compare with" in "\n".join(evaluation.lines(report))
 
 
-def test_from_python_the_same(trained):
+def test_from_python_the_same(zs, trained):
     assert zerosum.evaluate(trained, samples=400) == json.loads(zs("evaluate", trained, "--samples", 400, "--json"))
 
 
