@@ -10,9 +10,10 @@ from torch import nn
 from torch.nn.utils.parametrizations import _SpectralNorm as spectral_norm
 
 from zerosum.data.spec import Domains, Images, Pairs, Points
-from zerosum.game import Batch, Game, Loss, Player, Translator, adam, check_ownership
+from zerosum.game import Batch, Game, Loss, Player, Translator, adam
 from zerosum.networks.blocks import Dropout
 from zerosum.play.dynamics import Mover, alternating, extragradient, simultaneous
+from zerosum.play.ownership import check_ownership
 from zerosum.play.precision import bfloat16, full
 from zerosum.play.trainer import NonFinite, Trainer
 from zerosum.recipes import RECIPES

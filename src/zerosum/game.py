@@ -112,7 +112,8 @@ class Player:
 class Game(nn.Module):
     """Networks, players, and how to sample.
 
-    A recipe gives `players` and `generate`, and `realness` where a network judges; the rest is common.
+    A recipe gives `players` and `generate`, `judge` where a network judges, and `realness` where what
+    it says is a probability; the rest is common.
     """
 
     latent: int
@@ -126,6 +127,9 @@ class Game(nn.Module):
 
     classes: int = 0
     """Number of labels that `generate` takes; 0 if the game is not conditional."""
+
+    augmentable: tuple[str, ...] = ("D",)
+    """The networks that see pictures only to judge them, so that pictures may be moved and recoloured before it."""
 
     at_sampling: tuple[str, ...] = ()
     """The settings that only sampling reads: they may be others for a trained game."""
@@ -162,6 +166,18 @@ class Game(nn.Module):
     def codes(self, x: Tensor) -> Tensor | None:
         """The codes that an inference network reads in each example, a category as its number: [n k]; None without."""
         return None
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
+        """What the discriminator says of examples, in its own unit, more where it takes them for real; None without.
+
+        One number an example, or fewer where it judges several at a time: [m]. `y` is what goes with them: labels, or
+        the pictures that a translator makes them from.
+        """
+        return None
+
+    def in_reach(self, x: Tensor) -> Tensor:
+        """Real examples as the game could make them at its best now: as they are, or coarser while it still grows."""
+        return x
 
     def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
         """The probability that the discriminator calls each example real: [n], or None where nobody judges."""
@@ -213,32 +229,6 @@ class Translator(Game):
 
     def sample(self, n: int, y: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         raise ValueError(f"{type(self).__name__} makes pictures out of pictures, not out of noise: use translate")
-
-
-def check_ownership(game: Game) -> None:
-    """Every parameter has exactly one mover, or is frozen (`requires_grad=False`) when built.
-
-    Raises ValueError with the names of the players and the parameter where this is not so.
-    """
-    players = game.players()
-    names = [player.name for player in players]
-    if not players or len(set(names)) < len(names):
-        raise ValueError(f"{type(game).__name__}: players are {names}; expected at least one, each with its own name")
-    mover: dict[int, str] = {}
-    parameter_names = {id(p): name for name, p in game.named_parameters()}
-    for player in players:
-        if not player.parameters():
-            raise ValueError(f"player {player.name} has nothing to move: its networks hold no trainable parameter")
-        for p in player.parameters():
-            name = parameter_names.get(id(p), "a parameter that is not part of the game")
-            if id(p) not in parameter_names:
-                raise ValueError(f"player {player.name} moves {name}: assign its network to the game (self.X = ...)")
-            if id(p) in mover:
-                raise ValueError(f"{name} is moved by both {mover[id(p)]} and {player.name}: give it to one of them")
-            mover[id(p)] = player.name
-    idle = [name for name, p in game.named_parameters() if p.requires_grad and id(p) not in mover]
-    if idle:
-        raise ValueError(f"no player moves {', '.join(idle)}: give it to a player, or freeze it (requires_grad=False)")
 
 
 def adam(lr: float, beta1: float = 0.5, beta2: float = 0.999) -> Callable[[list[nn.Parameter]], Optimizer]:

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from zerosum.data.spec import Domains, Images
-from zerosum.game import Batch, check_ownership
+from zerosum.game import Batch
 from zerosum.play.dynamics import Mover, simultaneous
+from zerosum.play.ownership import check_ownership
 from zerosum.play.precision import bfloat16, full
 from zerosum.play.trainer import Trainer
 from zerosum.recipes.cyclegan import Config, CycleGAN

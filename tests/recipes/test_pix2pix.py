@@ -5,9 +5,10 @@ import torch
 from torch.nn.functional import softplus
 
 from zerosum.data.spec import Images, Pairs
-from zerosum.game import Batch, check_ownership
+from zerosum.game import Batch
 from zerosum.networks.unet import Noise
 from zerosum.play.dynamics import Mover
+from zerosum.play.ownership import check_ownership
 from zerosum.play.precision import bfloat16, full
 from zerosum.play.trainer import Trainer
 from zerosum.recipes.pix2pix import PRESETS, Config, Pix2Pix

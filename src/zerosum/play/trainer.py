@@ -5,15 +5,16 @@ deal -> each player's turns: loss, gradient of the mover only, step -> average -
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from zerosum.game import Batch, Game, check_ownership
+from zerosum.game import Batch, Game
 from zerosum.play.averaging import Average
 from zerosum.play.dynamics import Dynamics, Mover, Readings, alternating
+from zerosum.play.ownership import check_ownership
 from zerosum.play.precision import Precision, full
 from zerosum.play.world import World
 
@@ -94,6 +95,12 @@ class Trainer:
                     raise NonFinite(round_, name, number)
         return rows
 
+    def check(self) -> None:
+        """Raises NonFinite where a weight is not a number, or infinite."""
+        for mover in self.movers:
+            if not all(bool(p.detach().isfinite().all()) for p in mover.parameters):
+                raise NonFinite(self.rounds, f"{mover.player.name}.a weight", float("nan"))
+
     def state_dict(self) -> dict[str, Any]:
         """Tensors, numbers and containers of them: all that the next round depends on, but the dealer."""
         return {
@@ -123,3 +130,10 @@ def set_chance(states: dict[str, Tensor], device: torch.device) -> None:
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of every reading over the rows that have it."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    values = {name: [row[name] for row in rows if name in row] for name in names}
+    return {name: sum(found) / len(found) for name, found in values.items()}

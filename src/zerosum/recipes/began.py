@@ -55,6 +55,8 @@ PRESETS: dict[str, dict[str, object]] = {
 class BEGAN(Game):
     """Boundary equilibrium generative adversarial networks, with eta = 1. D gives no score, and so no probability."""
 
+    augmentable = ()  # D paints pictures, and is measured by them
+
     k: Tensor
 
     def __init__(self, config: Config, data: Images):
@@ -94,6 +96,10 @@ class BEGAN(Game):
     def error(self, v: Tensor) -> Tensor:
         """E[L(v)]: how far pictures [n c h w] are from what D makes of them, a mean over numbers too, so in 0..2."""
         return (v.float() - self.reconstruct(v).float()).abs().mean()
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """-L(x): the better D gives a picture back, the more it takes it for real."""
+        return -(x.float() - self.reconstruct(x).float()).abs().flatten(1).mean(1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """D(x): what the autoencoder gives back of pictures [n c h w]."""

@@ -65,7 +65,7 @@ PRESETS: dict[str, dict[str, object]] = {
 class CycleGAN(Translator):
     """Two translators that undo each other, against a judge of each domain."""
 
-    ships = ("G", "F")
+    ships, augmentable = ("G", "F"), ("D_X", "D_Y")
     directions = ("AtoB", "BtoA")
 
     def __init__(self, config: Config, domains: Domains):
@@ -126,6 +126,10 @@ class CycleGAN(Translator):
     def after_round(self, readings: Mapping[str, Tensor], hand: Batch) -> None:
         if "D.adversarial" in readings:
             (_, self.pool_X.held), (_, self.pool_Y.held) = self.judged(hand)
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The mean score of the patches of x, as a picture of Y."""
+        return self.D_Y(x).float().flatten(1).mean(1)
 
     def translate(self, x: Tensor, direction: str = "AtoB") -> Tensor:
         if direction not in self.directions:

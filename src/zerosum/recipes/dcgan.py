@@ -137,6 +137,9 @@ class DCGAN(Game):
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.G(z)
 
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.D(x).float()
+
     def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
         """None where D judges whole minibatches: what it says of one example depends on the others."""
         return self.D(x).sigmoid() if self.config.minibatch == "none" else None

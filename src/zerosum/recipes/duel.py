@@ -80,6 +80,9 @@ class Duel(Game):
         """D's scores of the reals and of the fakes: [n], [n]."""
         return self.score(batch.x, batch.y), self.score(self.fakes(batch), batch.y)
 
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.score(x, y)
+
     def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
         """None where D judges whole minibatches: what it says of one example depends on the others."""
         return self.score(x, y).sigmoid() if self.sees_alone else None

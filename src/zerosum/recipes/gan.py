@@ -112,6 +112,9 @@ class GAN(Game):
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.G(z).unflatten(1, self.shape)
 
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.D(x).float().squeeze(1)
+
     def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
         """None where D judges whole minibatches: what it says of one example depends on the others."""
         return self.D(x).sigmoid().squeeze(1) if self.config.minibatch == "none" else None

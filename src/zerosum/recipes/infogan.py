@@ -3,9 +3,9 @@
     min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q)                                                              eq. 6
     L_I(G, Q) = E[log Q(c | G(z, c))] + H(c)  <=  I(c; G(z, c))                                              eq. 5
 
-Beside noise, G is dealt a code c: a category, and numbers from U(-1, 1). Q, a player on D's trunk, reads it back; Q and
-G are paid for what can be read. Not in the paper: D, and Q for the category, see pictures moved a little (`jitter`), so
-that a category is what a picture shows, not how it leans; and the trunk is moved by D alone, not bent to the code.
+Q, a player on D's trunk, reads back G's code c, a category and numbers from U(-1, 1); Q and G are paid for what can be
+read. Not in the paper: D, and Q for the category, see pictures moved a little (`jitter`), so that a category is what a
+picture shows, not how it leans; and the trunk is moved by D alone, not bent to the code.
 """
 
 import torch
@@ -53,8 +53,8 @@ class InfoGAN(Game):
 
     def __init__(self, config: Config, data: Images | Points):
         super().__init__()
-        self.config = config
-        self.latent = config.latent + config.categories + config.continuous
+        self.config, self.latent = config, config.latent + config.categories + config.continuous
+        self.augmentable = ()  # Q reads codes in what the trunk sees, and one of them may be the colour
         self.jitter = Jitter(config.jitter * isinstance(data, Images))
         outputs = config.categories + 2 * config.continuous
         if isinstance(data, Points):
@@ -98,7 +98,6 @@ class InfoGAN(Game):
         return Loss(adversarial=adversarial, information=self.information_loss(batch).total)
 
     def fakes(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """z and G(z), one a round for all turns."""
         z = batch.once("z", lambda: self.noise(len(batch)))
         return z, batch.once("G(z)", lambda: self.generate(z), self.G)
 
@@ -107,7 +106,6 @@ class InfoGAN(Game):
         return batch.once("moved", lambda: self.trunk(self.jitter(self.fakes(batch)[1])), self.trunk, self.G)
 
     def score(self, features: Tensor) -> Tensor:
-        """D before the sigmoid: [n f] -> [n]."""
         return self.D(features).flatten().float()
 
     def read(self, features: Tensor) -> tuple[Tensor, ...]:
@@ -115,7 +113,6 @@ class InfoGAN(Game):
         return self.Q(features).float().split([self.config.categories, *[self.config.continuous] * 2], 1)
 
     def codes(self, x: Tensor) -> Tensor:
-        """What Q reads in examples [n ...]: the likeliest category's number, and the means of the others: [n 1 + k]."""
         logits, mean, _ = self.read(self.trunk(x))
         return torch.cat([logits.argmax(1, keepdim=True), mean], 1)
 
@@ -146,5 +143,8 @@ class InfoGAN(Game):
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.G(z)
 
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.score(self.trunk(x))
+
     def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.score(self.trunk(x)).sigmoid()
+        return self.judge(x).sigmoid()

@@ -64,5 +64,9 @@ class PacGAN(Duel):
         x = x[: len(x) // m * m]
         return x.reshape(len(x) // m, m * x.shape[1], *x.shape[2:])
 
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """A score a pack: [n/m]."""
+        return self.score(self.packs(x))
+
     def realness(self, x: Tensor, y: Tensor | None = None) -> None:
         """D judges packs, not samples."""

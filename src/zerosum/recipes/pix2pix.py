@@ -104,6 +104,11 @@ class Pix2Pix(Translator):
         score: Tensor = self.D(torch.cat([x, y], 1) if self.config.sees_input else y)
         return score.float()
 
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The mean score of the patches of x, made from y."""
+        assert y is not None
+        return self.score(y, x).flatten(1).mean(1)
+
     def translate(self, x: Tensor, direction: str = "AtoB") -> Tensor:
         if direction != "AtoB":
             raise ValueError(f"pix2pix translates only AtoB, the way it was trained, not {direction}")

@@ -105,6 +105,12 @@ class ProGAN(Game):
     def full(self, x: Tensor) -> Tensor:
         return enlarge(x, self.G.ladder)
 
+    def in_reach(self, x: Tensor) -> Tensor:
+        return self.full(self.D.seen(x))
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.score(self.D.seen(x))
+
     def realness(self, x: Tensor, y: Tensor | None = None) -> None:
         """A critic's score is no probability."""
 

@@ -114,6 +114,9 @@ class R3GAN(Game):
     def score(self, x: Tensor, y: Tensor | None) -> Tensor:
         return (self.D(x, y) if self.classes else self.D(x)).flatten().float()
 
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.score(x, y)
+
     def realness(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """sigma(D(x) - middle): a relativistic score means something only against others."""
         return (self.score(x, y) - self.middle).sigmoid()
