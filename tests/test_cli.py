@@ -136,7 +136,7 @@ class Clock:
         self.now, self.out = 1000.0, io.StringIO()
         monkeypatch.setattr(progress.time, "monotonic", lambda: self.now)
         self.console = Console(file=self.out, force_terminal=terminal, width=100)
-        self.session = SimpleNamespace(deck=SimpleNamespace(images=0), seconds=0.0)
+        self.session = SimpleNamespace(deck=SimpleNamespace(images=0), seconds=0.0, doctor=SimpleNamespace(findings=[]))
 
     def play(self, show, seconds: int, row: dict[str, float] | None = None) -> str:
         """A round each second; what is shown of it."""

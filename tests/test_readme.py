@@ -31,6 +31,8 @@ def small(line: str) -> list[str]:
         cut = shlex.split(re.sub(r"--budget \S+", "--budget 1s", line))
         words = cut[:-3] if "--budget" in cut else cut  # of five recipes
         words += ["--samples", "200"] + (["--set", "limit=300"] if "--data" in words else [])
+    if words[1] == "ward" and len(words) > 2:
+        words += ["--rounds", "3"]
     if words[:2] == ["zerosum", "train"]:
         if "--rounds" not in words:
             words += ["--rounds", "3"]
@@ -80,12 +82,13 @@ def test_a_command_runs(page: str, line: str, place) -> None:
     assert words[0] == "zerosum", f"{page} shows a command that no test runs: {line}"
     if {"mnist", "mnist28", "fashion"} & set(words) and words[1] == "train" and "ZEROSUM_DATA" not in os.environ:
         pytest.skip("set ZEROSUM_DATA to a folder with mnist/ and fashion-mnist/ to run this command")
-    if words[1] not in ("train", "recipes", "config"):
-        named = [match for match in (re.fullmatch(r"runs/\d{4}-(\w+)-(\w+)", word) for word in words[2:]) if match]
-        assert named or "--data" in words, line
+    if words[1] not in ("recipes", "config", "explain", "ward"):
+        found = (re.fullmatch(r"(runs/\d{4}-(\w+)-(\w+))(/config.yaml)?", word) for word in words[2:])
+        named = [match for match in found if match]
+        assert named or "--data" in words or words[1] == "train", line
         for match in named:
-            data, recipe = match.groups()
-            run(["zerosum", "train", recipe, "--data", data, "--rounds", "2", "--set", "limit=300", "--out", match[0]])
+            folder, data, recipe, _ = match.groups()
+            run(["zerosum", "train", recipe, "--data", data, "--rounds", "2", "--set", "limit=300", "--out", folder])
         if words[1] == "resume":
             words = [w if w != "3" else "4" for w in words]
     run(words)

@@ -51,7 +51,7 @@ def test_the_folder_holds_everything(small, tmp_path):
     held = {path.name for path in folder.iterdir()}
     assert held == {
         *("config.yaml", "about.json", "grids", "judged", "frames", "film.webp", "curves.png"),
-        *("checkpoints", "model.safetensors", "readings.jsonl"),
+        *("checkpoints", "model.safetensors", "readings.jsonl", "checkups.jsonl"),
     }
     assert [row["round"] for row in rows(folder)] == [4]  # no interval of 50 rounds was whole
     for pictured in ("grids", "judged"):

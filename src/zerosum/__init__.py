@@ -79,3 +79,13 @@ def evaluate(
 
     asked = Request(data, settings, samples, seed, Path(features) if isinstance(features, str) else features)
     return evaluation.evaluate(Path(of), asked, utility=utility).report
+
+
+def diagnose(run: str | Path) -> dict[str, Any]:
+    """Whether a run is healthy, and if not what it has, since when, why and what helps: as `zerosum diagnose --json`.
+
+    `run` is its folder, also of a run that plays still, was killed or broke. Raises RunError for any other folder.
+    """
+    from zerosum import consultation
+
+    return consultation.consult(run).report()

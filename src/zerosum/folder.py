@@ -10,12 +10,15 @@ checkpoints/      everything to go on from      curves.png         losses and sc
 quality.jsonl     KID and coverage of few        model.safetensors  everything to sample with
                   samples, in the course        best.safetensors   the same, when KID was least
 evaluations/      what zerosum evaluate found
+treatments.jsonl  what --treat auto changed, one try a line, and whether it helped
+abandoned/NN/     what a treatment went back over: its lines, pictures and checkpoints, under the same names
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +41,8 @@ class Folder:
         self.grids, self.judged, self.film = self.path / "grids", self.path / "judged", self.path / "film.webp"
         self.model, self.checkpoints = self.path / "model.safetensors", self.path / "checkpoints"
         self.best, self.quality = self.path / "best.safetensors", self.path / "quality.jsonl"
-        self.evaluations = self.path / "evaluations"
+        self.checkups, self.findings = self.path / "checkups.jsonl", self.path / "findings.jsonl"
+        self.evaluations, self.treatments = self.path / "evaluations", self.path / "treatments.jsonl"
 
     @classmethod
     def create(cls, path: Path | None, name: str, settings: Settings) -> Folder:
@@ -47,7 +51,7 @@ class Folder:
         Two runs that begin at once get two folders: what does not exist yet is made by one of them only.
         """
         try:
-            folder = cls(_numbered(Path("runs"), name) if path is None else path)
+            folder = cls(numbered(Path("runs"), name) if path is None else path)
             if folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
                 raise FileExistsError
             folder.checkpoints.mkdir(parents=True)  # where two try, one succeeds
@@ -98,18 +102,60 @@ class Folder:
         """The looks at quality."""
         return _lines(self.quality)
 
+    def checked(self) -> list[dict[str, float]]:
+        """What the checkups found."""
+        return _lines(self.checkups)
+
+    def found(self) -> list[dict[str, Any]]:
+        """What the doctor said, as it said it."""
+        return _lines(self.findings)
+
     def add_row(self, row: dict[str, float]) -> None:
         _append(self.readings, row)
 
     def add_mark(self, row: dict[str, float]) -> None:
         _append(self.quality, row)
 
+    def add_checkup(self, row: dict[str, float]) -> None:
+        _append(self.checkups, row)
+
+    def add_finding(self, row: dict[str, Any]) -> None:
+        _append(self.findings, row)
+
+    def tries(self) -> list[dict[str, Any]]:
+        """What `--treat auto` tried, and how it went."""
+        return _lines(self.treatments)
+
+    def keep_tries(self, tries: list[dict[str, Any]]) -> None:
+        """Write treatments.jsonl, in place of the one there is."""
+        atomically(self.treatments, partial(_fill, text=_text(tries)))
+
+    def abandon(self, back: int) -> Path:
+        """Put away in abandoned/NN what was written after round `back`, beside the settings as they are; returns NN.
+
+        Lines are safe there before they go here; pictures and checkpoints, which have their round as a name, are moved.
+        """
+        kept = self.path / "abandoned"
+        place = kept / f"{1 + len(list(kept.glob('*'))):02d}"
+        place.mkdir(parents=True)
+        shutil.copy(self.config, place)
+        for path in (self.readings, self.quality, self.checkups, self.findings):
+            if rows := [row for row in _lines(path) if row["round"] > back or not back]:
+                atomically(place / path.name, partial(_fill, text=_text(rows)))
+        self.cut(back, back)
+        for file in self.path.glob("*/*"):
+            if file.is_file() and file.stem.isdecimal() and int(file.stem) > back:
+                (place / file.parent.name).mkdir(exist_ok=True)
+                file.rename(place / file.parent.name / file.name)
+        return place
+
     def cut(self, readings: int, marks: int) -> None:
-        """Drop the lines of later rounds than these: a resumed run plays them again."""
-        for path, after in ((self.readings, readings), (self.quality, marks)):
+        """Drop the lines of later rounds than these: a resumed run plays them again. Of round 0, all are."""
+        for path in (self.readings, self.quality, self.checkups, self.findings):
+            after = readings if path == self.readings else marks
             if path.is_file():
-                lines = "".join(json.dumps(row) + "\n" for row in _lines(path) if row["round"] <= after)
-                atomically(path, partial(_fill, text=lines))
+                rows = [row for row in _lines(path) if row["round"] <= after and after]
+                atomically(path, partial(_fill, text=_text(rows)))
 
     def sweep(self) -> None:
         """Remove the unfinished files that a kill left behind."""
@@ -118,7 +164,7 @@ class Folder:
                 left.unlink(missing_ok=True)
 
 
-def _numbered(runs: Path, name: str) -> Path:
+def numbered(runs: Path, name: str) -> Path:
     """A folder NNNN-name in `runs`, made just now and by nobody else, numbered after the last one there."""
     runs.mkdir(exist_ok=True)
     taken = [int(p.name[:4]) for p in runs.iterdir() if p.name[:4].isdecimal()]
@@ -157,6 +203,10 @@ def _lines(path: Path) -> list[dict[str, float]]:
             with contextlib.suppress(json.JSONDecodeError):
                 rows.append(json.loads(line))
     return rows
+
+
+def _text(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _append(path: Path, row: dict[str, float]) -> None:

@@ -52,6 +52,7 @@ def introduction(session: Session, preset: str | None = None) -> list[str]:
         *(f"           {note}" for note in dataset.notes),
         f" Recipe    {chosen} ({recipe_of(name).paper}) · parameters {' · '.join(sizes)}",
         f" Play      {' · '.join(played)} · {session.game.device} · seed {play.seed}",
+        *(f" Caution   {caution}" for caution in session.cautions),
         f" Run       {session.folder.path}      Ctrl-C saves and stops",
     ]
 
@@ -67,6 +68,7 @@ def closing(session: Session, gif: bool = False) -> list[str]:
         f" Done      {count(rounds, 'round')}, {count(session.deck.images, 'example')} in {duration(session.seconds)}",
         f"   pictures  {' · '.join(made)}",
         *_quality(session),
+        *verdict(session),
     ]
     first = f"sample {path} -n 64" if session.dataset.partners is None else f"translate {path} PICTURE"
     lines += [f"   next      zerosum {first}", f"             zerosum evaluate {path}"]
@@ -87,6 +89,19 @@ def _quality(session: Session) -> list[str]:
         f"{session.folder.best.name} · {count(len(watch.marks), 'look')}, {cost:.1f} % of the time"
     ]
     return lines + troubles + ([f"   stopped   {session.enough}"] if session.enough else [])
+
+
+def verdict(session: Session) -> list[str]:
+    """What the doctor finds now; of the first disease, what helps."""
+    from zerosum.consultation import headline, offered
+
+    findings = session.doctor.findings
+    lines = [f"   doctor    {headline(finding)}" for finding in findings]
+    helps = offered(findings[0], session.folder.facts().get("acts")) if findings else []
+    if helps:
+        path = shlex.quote(str(session.folder.path))
+        lines.append(f"             what helps: {helps[0].words}; zerosum diagnose {path}")
+    return lines
 
 
 def explained(settings: Settings) -> list[str]:
@@ -111,7 +126,10 @@ def explained(settings: Settings) -> list[str]:
 def stopped(session: Session) -> list[str]:
     """What Ctrl-C left, and how to go on."""
     path = shlex.quote(str(session.folder.path))
-    return [f" Stopped   at round {session.trainer.rounds:,}, saved. To go on:  zerosum resume {path}"]
+    return [
+        f" Stopped   at round {session.trainer.rounds:,}, saved. To go on:  zerosum resume {path}",
+        *verdict(session),
+    ]
 
 
 def failed(session: Session, error: Exception) -> str:
@@ -176,11 +194,22 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def _news(session: Session, known: set[tuple[str, str]]) -> Iterator[str]:
+    """Diseases that the doctor has not named before, or not as so grave."""
+    from zerosum.consultation import headline
+
+    for finding in session.doctor.findings:
+        if finding.severity != "healthy" and (finding.disease, finding.severity) not in known:
+            known.add((finding.disease, finding.severity))
+            yield f" Doctor    round {finding.round:,}: {headline(finding)}"
+
+
 @contextmanager
 def display(console: Console, session: Session) -> Iterator[Callable[[Row, Row], None]]:
     """A function to be told of each row of readings and of each round, for as long as the run plays."""
     seen = {"images": float(session.deck.images), "seconds": session.seconds}
     told = time.monotonic()
+    known: set[tuple[str, str]] = set()
 
     def speed(progress: Row) -> float:
         images, seconds = progress["images"] - seen["images"], progress["seconds"] - seen["seconds"]
@@ -192,6 +221,8 @@ def display(console: Console, session: Session) -> Iterator[Callable[[Row, Row],
 
         def show_plainly(row: Row, progress: Row) -> None:
             nonlocal told, quiet
+            for sentence in _news(session, known):
+                console.print(sentence)
             waited = time.monotonic() - told
             if waited >= (quiet if row else SILENT_SECONDS) or (row and progress["%"] >= 100):
                 told, quiet = time.monotonic(), QUIET_SECONDS
@@ -205,6 +236,8 @@ def display(console: Console, session: Session) -> Iterator[Callable[[Row, Row],
 
         def show(row: Row, progress: Row) -> None:
             nonlocal told, readings
+            for sentence in _news(session, known):
+                bar.console.print(sentence)
             bar.update(task, completed=progress["%"])
             if row or time.monotonic() - told >= LIVE_SECONDS:
                 told, readings = time.monotonic(), "\n" + " · ".join(_readings(row)) if row else readings

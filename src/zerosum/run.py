@@ -7,22 +7,24 @@ import os
 import platform
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from zerosum import __version__, model
+from zerosum import __version__, model, prevention, schedule
 from zerosum.data import sources
 from zerosum.data.dataset import DataError, Dataset
 from zerosum.data.held_out import keep_back
 from zerosum.data.spec import Domains, Images, Pairs, Points
 from zerosum.folder import Folder, RunError
 from zerosum.play.trainer import NonFinite
+from zerosum.prevention.opening import Opening
 from zerosum.session import Session, Show
 from zerosum.settings import Settings, SettingsError, recipe_of, resolve
+from zerosum.treatment import HELD, TRIES, Treatment, possible
 
 PAIRINGS = {Pairs: "pairs", Domains: "domains"}
 __all__ = ["Folder", "NonFinite", "RunError", "Session", "begin", "conduct", "go_on"]
@@ -31,9 +33,13 @@ __all__ = ["Folder", "NonFinite", "RunError", "Session", "begin", "conduct", "go
 def begin(settings: Settings, out: Path | None = None) -> Session:
     """Load the data, build the game, make the folder; nothing is played yet. Raises DataError, ValueError, RunError."""
     session = Session(settings, *data_and_held_out(settings, most=1000))
+    schedule.check(settings, session.dataset.spec)
+    session.cautions = prevention.check(session.settings, session.game, session.dataset)
     _check_disk(session, out or Path("runs"))
     session.enter(Folder.create(out, f"{session.dataset.name}-{settings.recipe}", settings))
-    session.folder.note(**_facts(session), ended="running")
+    cautions = {"cautions": [str(caution) for caution in session.cautions]} if session.cautions else {}
+    acts = possible(Opening(session.settings, session.game, session.dataset))  # what can be done for it, if need be
+    session.folder.note(**_facts(session), **cautions, acts=acts, ended="running")
     return session
 
 
@@ -67,8 +73,10 @@ def go_on(folder: Folder, length: str | None = None) -> tuple[Session, list[str]
     return session, troubles
 
 
-def conduct(session: Session, show: Show) -> str:
+def conduct(session: Session, show: Show, tell: Callable[[str], None] = lambda words: None) -> str:
     """Play a session to its end. Ctrl-C, a SIGTERM or SIGHUP ends it after the round, saved; a second one at once.
+
+    With `play.treat` on auto, a run that falls ill goes back and is played otherwise; `tell` hears of it in words.
 
     Raises NonFinite where the game breaks, OSError where the disk gives out: what was good before is kept, and
     about.json says what happened.
@@ -78,9 +86,14 @@ def conduct(session: Session, show: Show) -> str:
             number = getattr(signal, name, None)
             if number and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):  # nohup
                 handled.enter_context(_stopped_by(number, session))
+        play = Treatment(session, tell).play if session.settings.play.treat == "auto" else session.play
         try:
-            return session.play(show)
+            while (ended := play(show)) is None:
+                pass  # it has gone back, and plays on
+            return ended
         except NonFinite as error:
+            for finding in session.doctor.conclude(str(error)):
+                session.folder.add_finding(finding.as_row())
             session.close(f"failed: {error}")
             raise
         except OSError as error:
@@ -170,7 +183,10 @@ def _check_disk(session: Session, place: Path) -> None:
     while not place.exists():
         place = place.parent
     weights = sum(p.numel() * p.element_size() for p in session.game.parameters())
-    needed = 4 * weights * (session.settings.play.keep + 1) + 100 * 2**20
+    kept = session.settings.play.keep + 1
+    if session.settings.play.treat == "auto":
+        kept += (TRIES + 1) * HELD  # the healthy ones, and as many again that a treatment puts away
+    needed = 4 * weights * kept + 100 * 2**20
     free = shutil.disk_usage(place).free
     if free < needed:
         raise RunError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
@@ -13,20 +13,19 @@ import torch
 from zerosum import __version__, model, pictures
 from zerosum.data.dataset import Dataset
 from zerosum.data.deck import deck_of
+from zerosum.doctor import Doctor
 from zerosum.folder import Folder, check_same
 from zerosum.look import look_at
-from zerosum.play import dynamics, precision
+from zerosum.play import precision
 from zerosum.play.checkpoint import Checkpoints
-from zerosum.play.trainer import NonFinite, Trainer
-from zerosum.settings import Settings, SettingsError, Span
+from zerosum.play.trainer import means
+from zerosum.prevention import Caution
+from zerosum.schedule import in_force
+from zerosum.settings import Settings, Span
+from zerosum.table import trainer_of
 from zerosum.watch import Watch
 
-DYNAMICS = {
-    "alternating": dynamics.alternating,
-    "simultaneous": dynamics.simultaneous,
-    "extragradient": dynamics.extragradient,
-}
-PRECISIONS = {"float32": precision.full, "bfloat16": precision.bfloat16}
+SPANS = ("pictures", "checkpoints", "quality", "checkups")
 DRAW_SECONDS = 30.0  # a film takes about a second to write: not at every checkpoint of a short run
 Row = dict[str, float]
 Show = Callable[[Row, Row], None]
@@ -39,40 +38,34 @@ class Session:
     folder: Folder
     checkpoints: Checkpoints
     film: pictures.Film
+    cautions: Sequence[Caution] = ()
 
     def __init__(self, settings: Settings, dataset: Dataset, held_out: Dataset | None = None):
-        self.settings, self.dataset = settings, dataset
-        play = settings.play
+        self.dataset, self.held_out, self.stopped = dataset, held_out, False
+        self.fingerprint = model.fingerprint(dataset)
+        self.sit_down(settings)
+
+    def sit_down(self, written: Settings, rounds: int = 0) -> None:
+        """Everything as it is before the first round, by what is in force after so many of these settings."""
+        self.written, self.settings = written, in_force(written, rounds)
+        settings, dataset, play = self.settings, self.dataset, self.settings.play
         torch.manual_seed(play.seed)
         device = precision.choose_device(play.device)
         if device.type == "cpu":
             precision.keep_memory()
-        game = model.build(settings.recipe, settings.game, dataset.spec)
-        game.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.deck = deck_of(dataset, labelled=game.classes > 0, seed=play.seed, device=device)
-        self.trainer = Trainer(
-            game,
-            lambda: self.deck.deal(play.batch),
-            dynamics=DYNAMICS[play.dynamics],
-            average=play.average,
-            precision=PRECISIONS[play.precision],
-        )
-        busy = [mover.player.name for mover in self.trainer.movers if mover.player.steps > 1]
-        if busy and play.dynamics != "alternating":
-            raise SettingsError(
-                f"{play.dynamics} dynamics moves each player once a round, but {busy[0]} asks for more turns: "
-                "set its steps to 1, or play.dynamics to alternating"
-            )
+        self.game: Any = model.build(settings.recipe, settings.game, dataset.spec)
+        self.game.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.deck = deck_of(dataset, labelled=self.game.classes > 0, seed=play.seed, device=device)
+        self.trainer = trainer_of(self.game, lambda: self.deck.deal(play.batch), play)
         self.length = Span.parse(play.length)
-        self.spans = {name: Span.parse(getattr(play, name)) for name in ("pictures", "checkpoints", "quality")}
+        self.spans = {name: Span.parse(getattr(play, name)) for name in SPANS}
         self.every = int(Span.parse(play.readings).amount)
-        self.fingerprint = model.fingerprint(dataset)
-        self.seconds, self.stopped, self.drawn = 0.0, False, perf_counter()
-        self.unwritten: list[Row] = []
+        self.seconds, self.drawn, self.unwritten = 0.0, perf_counter(), list[Row]()
         self.done = dict.fromkeys(self.spans, 0)
         self.view = look_at(self.trainer, dataset, play.tiles, play.seed + 1)  # not the draws the weights came from
-        self.watch = Watch(lambda: self.trainer.average.game, dataset, held_out, play.quality_cost)
+        self.watch = Watch(lambda: self.trainer.average.game, dataset, self.held_out, play.quality_cost)
         self.enough: str | None = None
+        self.doctor = Doctor(self.trainer, dataset, self.held_out, play.checkup_cost)
 
     def enter(self, folder: Folder) -> None:
         """From now on, this is the folder to write."""
@@ -80,22 +73,9 @@ class Session:
         self.checkpoints = Checkpoints(folder.checkpoints, self.settings.play.keep)
         self.film = pictures.Film(folder.path)
 
-    @property
-    def game(self) -> Any:
-        return self.trainer.game
-
     def progress(self) -> Row:
         """How far the run is, in every unit that a length may be given in."""
-        images = self.deck.images
-        counts = {
-            "rounds": self.trainer.rounds,
-            "images": images,
-            "kimg": images / 1000,
-            "epochs": self.deck.epochs,
-            "seconds": self.seconds,
-            "minutes": self.seconds / 60,
-        }
-        return counts | {"%": 100 * self.length.share(counts)}
+        return self.length.progress(self.trainer.rounds, self.deck.images, self.deck.epochs, self.seconds)
 
     def due(self) -> dict[str, int]:
         """How many pictures and checkpoints should have been made by now."""
@@ -111,24 +91,34 @@ class Session:
             import_module(f"matplotlib.{drawing}")
         if self.trainer.rounds == 0:
             self.look()
+            if self.doctor.wanted(0.0):
+                self.examine(show)
         patience = 1 if self.game.device.type == "cpu" else self.every  # a GPU is not waited for every round
+        changes = self.settings.play.changes
         while not self.over():
             self.look_and_save(show)
             if self.enough:
                 break
             clock = perf_counter()  # pictures are not training
             self.round()
-            while self.trainer.rounds % patience and not self.over():
+            while self.trainer.rounds % patience and not (
+                self.over() or self.doctor.waits or self.trainer.rounds in changes
+            ):
                 self.round()
             rows = self.trainer.collect()
             self.seconds += perf_counter() - clock
             self.record(rows, show)
+            self.doctor.hear([row for _, row in rows])
+            if self.doctor.waits:
+                self.examine(show)
             show({}, self.progress())
         ended = "finished" if self.enough or self.length.share(self.progress()) >= 1 else "stopped"
         if ended == "finished" and self.unwritten:
             self.add_row(self.trainer.rounds, show)  # `unwritten` stays: a run that is extended writes a whole interval
         if self.watch.affordable(self.seconds):
             self.measure(show)
+        if self.doctor.wanted(self.seconds):
+            self.examine(show)
         self.save()
         self.look()
         self.close(ended)
@@ -155,7 +145,7 @@ class Session:
     def add_row(self, round_: int, show: Show) -> None:
         images = self.deck.images * round_ // self.trainer.rounds
         line = {"round": round_, "images": images, "epochs": round(images / len(self.deck), 4)}
-        line |= {"seconds": round(self.seconds, 3)} | _means(self.unwritten)
+        line |= {"seconds": round(self.seconds, 3)} | means(self.unwritten)
         self.folder.add_row(line)
         show(line, self.progress())
 
@@ -166,7 +156,13 @@ class Session:
             self.look()
         if self.done["quality"] > before["quality"] and self.watch.affordable(self.seconds):
             self.measure(show)
-        if self.done["checkpoints"] > before["checkpoints"]:
+        if self.done["checkups"] > before["checkups"]:
+            self.doctor.prepare(self.seconds)
+        rounds = self.trainer.rounds
+        if rounds in self.settings.play.changes and in_force(self.written, rounds) != self.settings:
+            self.save()
+            self.load()  # which sits down by the settings from now on
+        elif self.done["checkpoints"] > before["checkpoints"]:
             self.save()
             if perf_counter() - self.drawn > DRAW_SECONDS:
                 self.draw()
@@ -183,10 +179,8 @@ class Session:
 
         Raises NonFinite where a weight is not a number: every checkpoint can be gone on from.
         """
-        for mover in self.trainer.movers:
-            if not all(bool(p.detach().isfinite().all()) for p in mover.parameters):
-                raise NonFinite(self.trainer.rounds, f"{mover.player.name}.a weight", float("nan"))
-        state = self.identity() | {
+        self.trainer.check()
+        state = self.identity(self.trainer.rounds) | {
             "seconds": self.seconds,
             "unwritten": self.unwritten,
             "deck": self.deck.state_dict(),
@@ -197,7 +191,7 @@ class Session:
 
     def save_model(self, path: Path, **more: Any) -> None:
         about = {"version": __version__, "data": model.describe(self.dataset.spec), "trained_on": self.dataset.name}
-        header = self.identity() | about | {"seed": self.settings.play.seed} | self.reached() | more
+        header = self.identity(self.trainer.rounds) | about | {"seed": self.settings.play.seed} | self.reached() | more
         model.save(path, self.game, self.trainer.average.game, header)
 
     def measure(self, show: Show) -> None:
@@ -206,26 +200,38 @@ class Session:
         if mark is None:
             return
         self.folder.add_mark(mark.as_row())
-        if self.watch.best is mark:
+        if self.watch.best is mark or not self.folder.best.exists():
             self.save_model(self.folder.best, quality=mark.as_row())
         show({"quality.KID": mark.kid, "quality.coverage": mark.coverage}, self.progress())
         if self.settings.play.stop == "auto":
             self.enough = self.watch.reason()
 
+    def examine(self, show: Show) -> None:
+        """A checkup, and what the doctor makes of it."""
+        row, news = self.doctor.look(self.length.share(self.progress()))
+        self.folder.add_checkup(row)
+        for finding in news:
+            self.folder.add_finding(finding.as_row())
+        show({}, self.progress())
+
     def load(self) -> list[str]:
         """Go on from the newest checkpoint that can be read; says which could not. Raises RunError, DamagedFile."""
         state, troubles = self.checkpoints.load_latest()
-        check_same(state, self.identity(), self.folder)
+        rounds: int = state["trainer"]["rounds"]
+        check_same(state, self.identity(rounds), self.folder)
+        self.sit_down(self.written, rounds)
         self.trainer.load_state_dict(state["trainer"])
+        self.trainer.pace(1.0)  # rates are those of the settings
         self.deck.load_state_dict(state["deck"])
         self.seconds, self.unwritten = state["seconds"], state["unwritten"]
         self.done = self.due()
         self.watch.recall([row for row in self.folder.marks() if row["round"] <= self.trainer.rounds])
+        self.doctor.recall([row for row in self.folder.checked() if row["round"] <= self.trainer.rounds])
         return troubles
 
-    def identity(self) -> dict[str, Any]:
-        """What a checkpoint must share with the run that goes on from it."""
-        game = self.settings.game.model_dump(mode="json")
+    def identity(self, rounds: int = 0) -> dict[str, Any]:
+        """What a checkpoint after so many rounds, which those settings led to, shares with a run that goes on."""
+        game = in_force(self.written, rounds - 1).game.model_dump(mode="json")
         return {"recipe": self.settings.recipe, "game": game, "data": self.fingerprint}
 
     def reached(self) -> Row:
@@ -238,13 +244,7 @@ class Session:
         self.drawn = perf_counter()
 
     def close(self, ended: str) -> None:
-        """Leave the folder whole, however the run ended: curves, film, and how far it came."""
+        """Leave the folder whole, however the run ended: curves, film, how far it came, and what the doctor says."""
         self.draw()
-        self.folder.note(ended=ended, **self.reached(), **self.watch.summary(self.enough))
-
-
-def _means(rows: list[Row]) -> Row:
-    """The mean of every reading over the rows that have it."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    values = {name: [row[name] for row in rows if name in row] for name in names}
-    return {name: sum(found) / len(found) for name, found in values.items()}
+        told = self.watch.summary(self.enough) | self.doctor.summary()
+        self.folder.note(ended=ended, **self.reached(), **told)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from zerosum.span import Span
 
@@ -63,6 +63,12 @@ class Play(BaseModel, frozen=True, extra="forbid"):
     quality: str = Field("5 %", description="how often KID and coverage of 500 samples are measured")
     quality_cost: float = Field(0.05, ge=0, le=1, description="of the training time, at most, for that; 0: never")
     stop: Literal["length", "auto"] = Field("length", description="auto: also where the samples get no better")
+    checkups: str = Field("2 %", description="how often the doctor looks at players, scores and samples")
+    checkup_cost: float = Field(0.03, ge=0, le=1, description="of the training time, at most, for that; 0: never")
+    pace: dict[str, float] = Field({}, description="a player's learning rate, times this: {D: 2} (Heusel et al. 2017)")
+    augment: float = Field(0.0, ge=0, le=1, description="share of what D sees that is moved, cut, recoloured by chance")
+    treat: Literal["advise", "auto"] = Field("advise", description="auto: a sick run goes back and is played otherwise")
+    changes: dict[NonNegativeInt, dict[str, Any]] = Field({}, description="what changes at a round: {800: {batch: 9}}")
     checkpoints: str = Field("10 %", description="how often a checkpoint is saved")
     keep: int = Field(2, ge=1, description="checkpoints kept, newest first")
 
@@ -75,7 +81,7 @@ class Play(BaseModel, frozen=True, extra="forbid"):
             )
         return self
 
-    @field_validator("length", "readings", "pictures", "quality", "checkpoints", mode="before")
+    @field_validator("length", "readings", "pictures", "quality", "checkups", "checkpoints", mode="before")
     @classmethod
     def _is_a_span(cls, text: Any, info: Any) -> str:
         span = Span.parse(text)

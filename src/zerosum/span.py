@@ -33,3 +33,9 @@ class Span:
     def share(self, progress: Mapping[str, float]) -> float:
         """How many such spans have passed: progress counts each unit since the start."""
         return progress[self.unit] / self.amount
+
+    def progress(self, rounds: int, images: int, epochs: float, seconds: float) -> dict[str, float]:
+        """How far a run of this length is, in every unit that a span may be given in."""
+        counts: dict[str, float] = {"rounds": rounds, "images": images, "kimg": images / 1000, "epochs": epochs}
+        counts |= {"seconds": seconds, "minutes": seconds / 60}
+        return counts | {"%": 100 * self.share(counts)}

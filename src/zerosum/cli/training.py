@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -31,6 +31,12 @@ def train(
     minutes: Minutes = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Every draw follows from it.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; none: runs/NNNN-DATA-RECIPE.")] = None,
+    treat: Annotated[
+        Literal["advise", "auto"] | None,
+        typer.Option(
+            help="What the doctor does about a disease: tell; auto: go back, change one thing, see if it helps."
+        ),
+    ] = None,
     gif: Gif = False,
     debug: Debug = False,
 ) -> None:
@@ -42,6 +48,7 @@ def train(
         overrides = settings.parse_assignments(assignments or [])
         overrides |= {"source": data} if data is not None else {}
         overrides |= {"seed": seed} if seed is not None else {}
+        overrides |= {"treat": treat} if treat is not None else {}
         overrides |= _length(rounds, kimg, minutes)
         base = settings.load(config) if config else None
         session = run.begin(settings.resolve(recipe, preset, overrides, base), out)
@@ -122,12 +129,16 @@ def _play(session: Session, gif: bool) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C, too, gives the cursor back
     try:
         with progress.display(console, session) as show:
-            ended = run.conduct(session, show)
+            ended = run.conduct(session, show, lambda words: console.print(f" Treated   {words}"))
     except run.NonFinite as error:
         errors.print(progress.failed(session, error))
         raise typer.Exit(1) from None
     if gif:
         session.film.write(session.folder.film.with_suffix(".gif"))
     say(progress.stopped(session) if ended == "stopped" else progress.closing(session, gif))
+    say(
+        f"   treated   {row['disease']}: {row['words']}: {row['verdict'] or 'on trial'}"
+        for row in session.folder.tries()
+    )
     if ended == "stopped":
         raise typer.Exit(INTERRUPTED)

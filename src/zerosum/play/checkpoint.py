@@ -101,10 +101,14 @@ def _unpack(node: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 class Checkpoints:
-    """A folder of checkpoints `000500.safetensors`, named by round; the oldest beyond `keep` are removed."""
+    """A folder of checkpoints `000500.safetensors`, named by round; the oldest beyond `keep` are removed.
+
+    Those of the rounds `held` stay.
+    """
 
     def __init__(self, folder: Path, keep: int):
         self.folder, self.keep = folder, keep
+        self.held: set[int] = set()
 
     def paths(self) -> list[Path]:
         """Oldest first."""
@@ -117,7 +121,8 @@ class Checkpoints:
         path = self.folder / f"{round_:08d}.safetensors"
         save(path, state)
         for old in self.paths()[: -self.keep]:
-            old.unlink()
+            if int(old.stem) not in self.held:
+                old.unlink()
         return path
 
     def load_latest(self) -> tuple[dict[str, Any], list[str]]:

@@ -1,0 +1,98 @@
+"""At the table: whose learning rate is what, and who can be played how."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import SGD
+
+from zerosum.game import Game, Loss, Player
+from zerosum.play.dynamics import extragradient, simultaneous
+from zerosum.settings import Play, SettingsError, resolve
+from zerosum.table import DYNAMICS, trainer_of
+
+
+class Two(Game):
+    """Two weights with gradient 1 and learning rate 0.1, whoever plays how."""
+
+    latent = 1
+
+    def __init__(self, steps: int = 1):
+        super().__init__()
+        self.D, self.G, self.steps = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False), steps
+        for network in (self.D, self.G):
+            nn.init.zeros_(network.weight)
+
+    def players(self):
+        return [
+            Player("D", [self.D], lambda hand: Loss(a=self.D(hand.x).mean()), sgd, steps=self.steps),
+            Player("G", [self.G], lambda hand: Loss(a=self.G(hand.x).mean()), sgd),
+        ]
+
+
+def sgd(parameters):
+    return SGD(parameters, lr=0.1)
+
+
+def moved(rounds: int = 1, share: float = 1.0, steps: int = 1, **play) -> tuple[float, float]:
+    """How far D and G went down."""
+    game = Two(steps)
+    trainer = trainer_of(game, lambda: (torch.ones(2, 1), None), Play(**play))
+    if share != 1:
+        trainer.pace(share)
+    for _ in range(rounds):
+        trainer.round()
+    return -float(game.D.weight.detach()), -float(game.G.weight.detach())
+
+
+def test_without_a_pace_everybody_plays_at_the_recipes_rates() -> None:
+    assert moved() == pytest.approx((0.1, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("pace", "expected"),
+    [
+        ({"D": 2.0}, (0.2, 0.1)),
+        ({"G": 0.5}, (0.1, 0.05)),
+        ({"D": 4, "G": 0.25}, (0.4, 0.025)),
+    ],
+)
+def test_a_players_step_is_its_pace_times_as_long(pace, expected) -> None:
+    assert moved(pace=pace) == pytest.approx(expected)
+    assert moved(rounds=3, pace=pace) == pytest.approx([3 * step for step in expected])
+
+
+def test_a_cooldown_slows_the_paced_too() -> None:
+    assert moved(share=0.5, pace={"D": 2.0}) == pytest.approx((0.1, 0.05))
+
+
+def test_a_pace_counts_at_every_turn() -> None:
+    assert moved(steps=3, pace={"D": 0.5}) == pytest.approx((0.15, 0.1))
+
+
+def test_who_does_not_play_is_refused_and_told_who_does() -> None:
+    with pytest.raises(SettingsError, match=r"\{Q: 2\}: expected players of this game \(D, G\) and numbers above 0"):
+        moved(pace={"Q": 2.0})
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_pace_is_above_0_and_finite(share: float) -> None:
+    with pytest.raises(SettingsError, match=r"play\.pace = \{G: .*numbers above 0"):
+        moved(pace={"D": 1.0, "G": share})
+
+
+def test_a_pace_may_be_set_like_any_setting() -> None:
+    assert resolve("r1gan", None, {"pace": {"D": 2}}).play.pace == {"D": 2.0}
+    with pytest.raises(SettingsError, match="pace"):
+        resolve("r1gan", None, {"pace": {"D": "fast"}})
+
+
+def test_dynamics_are_the_named_ones_and_several_turns_need_the_alternating() -> None:
+    game = Two()
+    for name, rule in (("simultaneous", simultaneous), ("extragradient", extragradient)):
+        assert DYNAMICS[name] is rule
+        assert trainer_of(game, lambda: (torch.ones(2, 1), None), Play(dynamics=name)).dynamics is rule
+        with pytest.raises(SettingsError, match=f"{name} dynamics moves each player once a round, but D asks for more"):
+            moved(steps=2, dynamics=name)
+    assert moved(steps=2) == pytest.approx((0.2, 0.1))
