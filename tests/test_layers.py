@@ -33,7 +33,7 @@ MAY = {
     "probe": {"run", "session", "folder", "checkup", "metrics", "game", "play"},
     "doctor": {"checkup", "diagnosis", "data", "play"},
     "table": {"game", "networks", "play", "settings"},
-    "schedule": {"model", "settings", "data"},
+    "schedule": {"model", "settings", "data", "table"},
     "session": {"span", "schedule", "folder", "doctor", "table", "look", "watch", "model", "pictures", "settings"}
     | {"recipes", "data", "game", "play", "prevention"},
     "treatment": {"session", "schedule", "diagnosis", "prevention", "settings", "data", "game", "play"},

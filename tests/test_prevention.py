@@ -22,6 +22,7 @@ from zerosum.data.spec import Domains, Images, Pairs, Points, Spec
 from zerosum.game import Batch, Game, Loss, Player
 from zerosum.objectives.adversarial import hinge_discriminator_loss
 from zerosum.prevention import CHECKS, Caution, cautions, check
+from zerosum.prevention.opening import Opening
 from zerosum.recipes import RECIPES
 from zerosum.recipes.r1gan import R1GAN
 from zerosum.run import PAIRINGS
@@ -308,6 +309,22 @@ NUMBERS = {
 def test_a_caution_tells_its_numbers(name: str) -> None:
     (found,) = [caution for caution in CASES[name][0]().cautions() if caution.name == name]
     assert all(part in found.words for part in NUMBERS[name]), found.words
+
+
+@pytest.mark.parametrize(
+    ("pace", "ratio"), [({"D": 50}, 50), ({"G": 0.02}, 50), ({"D": 4}, 4), ({"D": 50, "G": 50}, 1)]
+)
+def test_a_pace_sets_rates_apart(pace: dict[str, float], ratio: int) -> None:
+    paced = case("r1gan", pace=pace)
+    rates = Opening(paced.settings, paced.game, paced.dataset).rates
+    assert max(rates.values()) / min(rates.values()) == pytest.approx(ratio)
+    words = [caution.words for caution in paced.cautions() if caution.name == "rates-apart"]
+    assert ["D learns 50 times as fast as G" in told for told in words] == [True] * (ratio == 50)
+
+
+def test_a_paced_rate_may_be_too_high() -> None:
+    assert "rate-too-high" in case("r1gan", lr=1e-3, pace={"D": 10, "G": 10}).named()
+    assert "rate-too-high" not in case("r1gan", lr=1e-3, pace={"D": 2, "G": 2}).named()
 
 
 def test_points_have_a_reach_of_their_own() -> None:

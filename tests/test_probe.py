@@ -65,6 +65,7 @@ def test_the_gains_of_a_saddle_are_those_of_the_formula():
     assert x.gain + y.gain == pytest.approx(0.6**2 + 1.0**2, abs=1e-6), "the duality gap"
     assert (x.before - x.after, x.low, x.high) == pytest.approx((x.gain,) * 3), "all hands are one: nothing is unsure"
     assert (x.player, x.turns, y.player) == ("x", 50, "y")
+    assert x.best > 0
 
 
 def test_in_the_equilibrium_nobody_gains():
@@ -104,6 +105,49 @@ def test_turns_are_taken_at_full_rates_and_with_the_optimiser_as_it_stands():
     trainer.round()  # at rate 0: nobody moves, momentum does
     assert [mover.optimizer.param_groups[0]["lr"] for mover in trainer.movers] == [0.0, 0.0]
     assert probe.best_response(trainer, "y", still, turns=1).gain > before + 0.01
+
+
+def test_nobody_gains_less_than_nothing():
+    """At rates of 4 and 16 every step ends on the other side of the best response, and farther from it."""
+    trainer = Trainer(Saddle(0.6, -0.5), still)
+    trainer.movers[0].rates = [16.0]
+    found = probe.best_response(trainer, "x", still)
+    assert (found.best, found.gain, found.low, found.high) == (0, 0.0, 0.0, 0.0)
+    assert found.before == found.after
+    trainer.movers[0].rates = [0.3]
+    assert probe.best_response(trainer, "x", still).gain == pytest.approx(0.1**2 / 2, abs=1e-6)
+
+
+def test_the_best_point_of_the_turns_counts():
+    """At a rate of 1 the first step ends at the best response, and momentum carries x past it."""
+    trainer = Trainer(Saddle(1.0, 1.0), still)
+    trainer.movers[0].rates = [1.0]
+    found = probe.best_response(trainer, "x", still, turns=4)
+    assert (found.best, found.gain) == (1, pytest.approx(2.0))
+
+
+def test_a_player_at_rest_is_probed_with_short_steps_too():
+    """At the full rate of 4 x goes astray, at a quarter of it the first step is the best response."""
+    trainer = Trainer(Saddle(1.0, 1.0), still)
+    trainer.movers[0].rates = [4.0]
+    found = probe.best_response(trainer, "x", still, turns=4)
+    assert (found.best, found.gain) == (1, pytest.approx(2.0))
+
+
+def test_the_luckiest_of_the_answers_is_not_believed():
+    """At (1, -1) x cannot gain: over many probes of noisy hands nothing is found, though answers were chosen."""
+    gains, chosen = [], 0
+    for seed in range(60):
+        chance = torch.Generator().manual_seed(seed)
+        trainer = Trainer(Saddle(1.0, -1.0), still)
+        trainer.movers[0].rates = [0.2]
+        found = probe.best_response(
+            trainer, "x", lambda chance=chance: (torch.randn(4, 1, generator=chance), None), turns=8, hands=4
+        )
+        gains.append(found.gain)
+        chosen += found.best > 0
+    assert chosen > 15
+    assert sum(gains) / 60 < 0
 
 
 def small_session(**changes: object) -> run.Session:
@@ -174,7 +218,9 @@ def test_a_discriminator_that_has_learnt_more_could_gain_less():
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_player_of_every_game_can_be_probed(recipe, small):
+def test_every_player_of_every_game_can_be_probed(recipe, small, monkeypatch):
+    seen, losses = [], probe._losses
+    monkeypatch.setattr(probe, "_losses", lambda *asked: seen.append(losses(*asked)) or seen[-1])
     chosen = settings.resolve(recipe, None, small(recipe))
     session = run.Session(chosen, *run.data_and_held_out(chosen, most=1))
     found = probe.of_session(session, turns=2, hands=2)
@@ -182,7 +228,9 @@ def test_every_player_of_every_game_can_be_probed(recipe, small):
     for p in found:
         assert p.low <= p.gain <= p.high
         assert p.before - p.after == pytest.approx(p.gain)
-        assert p.gain != 0, f"{p.player} did not move"
+        assert (p.gain == 0) == (p.best == 0)
+    for p, (_, still, *moved, _) in zip(found, zip(*[iter(seen)] * 7, strict=True), strict=True):
+        assert all((loss != still).any() for loss in moved), f"{p.player} did not move"
 
 
 def played(folder: Path, **changes: object) -> run.Session:
@@ -199,7 +247,7 @@ def test_a_run_is_probed_at_every_checkpoint_that_was_kept(tmp_path):
     assert [(row["round"], row["player"]) for row in rows] == [(3, "D"), (3, "G"), (6, "D"), (6, "G")]
     for row, live in zip(rows[2:], probe.of_session(session, turns=3, hands=4), strict=True):
         assert (row["before"], row["after"], row["gain"]) == (live.before, live.after, live.gain)
-        assert set(row) == {"round", "player", "turns", "before", "after", "gain", "low", "high", "seconds"}
+        assert set(row) == {"round", "player", "turns", "best", "before", "after", "gain", "low", "high", "seconds"}
     assert {file: file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()} == before
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD
+from torch.optim import SGD, Adam, RMSprop
 
 from zerosum.game import Game, Loss, Player
 from zerosum.play.dynamics import extragradient, simultaneous
@@ -86,6 +89,30 @@ def test_a_pace_may_be_set_like_any_setting() -> None:
     assert resolve("r1gan", None, {"pace": {"D": 2}}).play.pace == {"D": 2.0}
     with pytest.raises(SettingsError, match="pace"):
         resolve("r1gan", None, {"pace": {"D": "fast"}})
+
+
+@pytest.mark.parametrize("optimizer", [Adam, RMSprop, SGD])
+def test_what_a_checkpoint_holds_of_an_optimiser_are_its_moments_not_its_numbers(optimizer) -> None:
+    """Of two games that differ in such a number, one goes on as the other did: with its own."""
+    number = {"betas": (0.9, 0.8)} if optimizer is Adam else {"weight_decay": 0.5}
+
+    class Other(Two):
+        def players(self):
+            return [replace(player, optimizer=partial(optimizer, lr=0.1, **self.more)) for player in super().players()]
+
+    def table(more):
+        game = Other()
+        game.more = more
+        return trainer_of(game, lambda: (torch.ones(2, 1), None), Play())
+
+    before, after = table({}), table(number)
+    before.round()
+    after.load_state_dict(before.state_dict())
+    for old, new in zip(before.movers, after.movers, strict=True):
+        for name, value in number.items():
+            assert new.optimizer.param_groups[0][name] == value != old.optimizer.param_groups[0][name]
+        moments = old.optimizer.state_dict()["state"]
+        assert str(new.optimizer.state_dict()["state"]) == str(moments)
 
 
 def test_dynamics_are_the_named_ones_and_several_turns_need_the_alternating() -> None:

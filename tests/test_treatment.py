@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import zerosum
@@ -85,14 +87,37 @@ def pair(plain, tmp_path_factory) -> dict[str, Any]:
     return {"advise": advised, "auto": treated, "told": told}
 
 
-def test_the_doctors_own_findings_are_treated(tmp_path):
-    """The ward's mode-hopping on points: G learns 20 times as fast as D."""
-    sick = TINY | {"generator_widths": (64, 64), "discriminator_widths": (64, 64), "batch": 64, "steps": 3}
-    sick |= {"pace": {"G": 20.0}, "lr": 2e-3, "latent": 8, "cooldown": 0.0, "length": "600 rounds"}
-    advised, _ = play(tmp_path / "advise", "gan", **sick)
-    treated, told = play(tmp_path / "auto", "gan", treat="auto", **sick)
-    assert distance(treated) < 0.5 * distance(advised)
-    assert any("it helped" in words for words in told)
+def test_the_doctors_own_findings_are_treated(pair, tmp_path):
+    """Whatever it finds in the sick run, and tries: each trial is judged, and what is kept is no worse than nothing."""
+    treated, _ = play(tmp_path / "auto", treat="auto", **SICK)
+    tried = lines(treated.folder.treatments)
+    assert 1 <= len(tried) <= TRIES
+    assert all(line["verdict"] and line["changed"] for line in tried)
+    assert any(line["helped"] for line in tried)
+    assert distance(treated) < 0.8 * distance(pair["advise"])
+
+
+def test_no_trial_is_judged_before_rules_speak(tmp_path, monkeypatch):
+    """Found sick at the seventh look of a run, but the trial from the start is not over at its eighth."""
+
+    def diagnose(rows: list[dict[str, float]], failure: str | None = None) -> list[Finding]:
+        sick = len(rows) >= 7 and not (tmp_path / "run" / "treatments.jsonl").exists()
+        return [Finding("mode-collapse", "severe", 1, int(rows[-1]["round"]), "")] if sick else []
+
+    monkeypatch.setattr("zerosum.doctor.diagnose", diagnose)
+    play(tmp_path / "run", "gan", treat="auto", checkups="1 %", **TINY)
+    (line,) = lines(tmp_path / "run" / "treatments.jsonl")
+    assert (line["back"], line["looks"], line["helped"]) == (0, 8, True)
+    assert line["numbers"]["judged"] == 24
+    assert line["numbers"]["looks"] > 8
+
+
+def test_what_is_put_away_is_numbered_after_the_last(tmp_path):
+    folder = run.Folder.create(tmp_path / "run", "run", resolve("gan"))
+    assert [folder.abandon(0).name for _ in range(2)] == ["01", "02"]
+    shutil.rmtree(tmp_path / "run" / "abandoned" / "01")
+    (tmp_path / "run" / "abandoned" / "notes.txt").touch()
+    assert folder.abandon(0).name == "03"
 
 
 def test_a_treated_run_ends_nearer_to_the_data(pair):
@@ -104,15 +129,15 @@ def test_a_treated_run_ends_nearer_to_the_data(pair):
 def test_what_was_done_is_written_down(pair):
     folder = pair["auto"].folder
     (line,) = lines(folder.treatments)
-    assert (line["disease"], line["act"], line["back"]) == ("learning-rate-too-high", "slow-both", 40)
-    assert line["changed"] == {"play.pace": [{}, {"D": 0.25, "G": 0.25}]}
+    assert (line["disease"], line["act"], line["back"]) == ("learning-rate-too-high", "much-slower", 40)
+    assert line["changed"] == {"play.pace": [{}, {"D": 0.0625, "G": 0.0625}]}
     assert line["before"] == {}
     assert line["helped"]
     assert line["numbers"]["after"] < 0.7 * line["numbers"]["before"] == 0.7 * line["distance"]
     assert line["numbers"]["looks"] == line["looks"] >= 8
-    assert folder.settings().play.changes == {40: {"play.pace": {"D": 0.25, "G": 0.25}}}
+    assert folder.settings().play.changes == {40: {"play.pace": {"D": 0.0625, "G": 0.0625}}}
     assert folder.settings().play.pace == {}
-    assert pair["auto"].settings.play.pace == {"D": 0.25, "G": 0.25}
+    assert pair["auto"].settings.play.pace == {"D": 0.0625, "G": 0.0625}
 
 
 def test_nothing_is_lost_of_what_a_treatment_goes_back_over(pair):
@@ -183,13 +208,15 @@ def test_what_does_not_help_is_undone_and_three_are_tried_at_most(same_run, tmp_
 
 
 def test_a_game_that_breaks_is_treated_and_ends_as_broken_where_nothing_helps(tmp_path):
-    session = run.begin(resolve("r1gan", overrides=SICK | {"lr": 1e12, "treat": "auto"}), tmp_path / "run")
+    session = run.begin(
+        resolve("r1gan", overrides=SICK | {"lr": 1e12, "treat": "auto", "precision": "bfloat16"}), tmp_path / "run"
+    )
     with pytest.raises(run.NonFinite):
         run.conduct(session, lambda row, progress: None)
     (line,) = lines(session.folder.treatments)
-    assert (line["disease"], line["act"], line["helped"]) == ("non-finite", "slow-both", False)
+    assert (line["disease"], line["act"], line["helped"]) == ("non-finite", "full-precision", False)
     assert session.folder.facts()["ended"].startswith("failed")
-    assert session.settings.play.pace == {}
+    assert session.settings.play.precision == "bfloat16"
 
 
 def test_advice_changes_nothing(same_run, tmp_path):
@@ -263,11 +290,8 @@ def test_every_act_is_known():
 @pytest.mark.parametrize(
     ("act", "recipe", "settings", "expected"),
     [
-        ("slow-judge", "gan", {"pace": {"D": 2.0}}, {"play.pace": {"D": 0.5}}),
         ("slow-maker", "gan", {"pace": {"D": 2.0}}, {"play.pace": {"D": 2.0, "G": 0.25}}),
         ("fast-judge", "infogan", {}, {"play.pace": {"D": 4.0, "Q": 4.0}}),
-        ("fast-both", "gan", {}, {"play.pace": {"D": 4.0, "G": 4.0}}),
-        ("slow-judge", "vae", {}, {}),  # nobody judges
         ("stronger-penalty", "r1gan", {"gamma": 0.5}, {"game.gamma": 5.0}),
         ("stronger-penalty", "wgan_gp", {"weight": 0.0}, {"game.weight": 10.0}),
         ("stronger-penalty", "infogan", {}, {}),  # its weight is of another term
@@ -287,9 +311,6 @@ def test_every_act_is_known():
         ("augment", "vae", {"source": "glyphs"}, {}),
         ("full-precision", "gan", {"precision": "bfloat16"}, {"play.precision": "float32"}),
         ("full-precision", "gan", {}, {}),
-        ("larger-batch", "gan", {"batch": 64}, {"play.batch": 128}),
-        ("larger-batch", "gan", {"batch": 64, "limit": 100}, {"play.batch": 100}),
-        ("larger-batch", "gan", {"batch": 64, "limit": 64}, {}),
         ("alternating", "gan", {"dynamics": "simultaneous", "steps": 1}, {"play.dynamics": "alternating"}),
         ("alternating", "gan", {}, {}),
     ],
@@ -326,14 +347,56 @@ def test_settings_change_at_their_round(tmp_path, small):
     assert not all(value.equal(unchanged[name]) for name, value in one["trainer"]["game"].items())
 
 
-def test_a_change_that_cannot_be_is_refused():
+def test_an_optimisers_numbers_change_at_their_round(tmp_path, small):
+    asked = small("r3gan") | {"length": "8 rounds", "source": "ring", "checkup_cost": 0.0, "quality_cost": 0.0}
+    assert resolve("r3gan", overrides=asked).game.beta1 != 0.7
+    session = run.begin(resolve("r3gan", overrides=asked | {"changes": {4: {"beta1": 0.7}}}), tmp_path / "changed")
+    seen: dict[int, float] = {}
+
+    def show(row: dict[str, float], progress: dict[str, float]) -> None:
+        seen[session.trainer.rounds] = session.trainer.movers[0].optimizer.param_groups[0]["betas"][0]
+
+    run.conduct(session, show)
+    assert seen[4] == resolve("r3gan", overrides=asked).game.beta1
+    assert seen[5] == seen[8] == 0.7
+    same = zerosum.train("r3gan", out=tmp_path / "same", **asked)
+    weights = [
+        checkpoint.load(f / "checkpoints" / "00000008.safetensors")["trainer"]["game"]
+        for f in (same, session.folder.path)
+    ]
+    assert not all(value.equal(weights[1][name]) for name, value in weights[0].items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({5: {"latent": 3}}, "at round 5 changes what networks are made of"),
+        ({5: {"source": "grid"}}, "at round 5: a run has one set of data"),
+        ({5: {"latnet": 3}}, "at round 5: gan has no setting 'latnet'"),
+        ({3: {"lr": 0.1}, 6: {"pace": {"X": 2}}}, r"at round 6: play.pace = {X: 2}: expected players of this game"),
+        ({6: {"dynamics": "simultaneous"}}, "at round 6: simultaneous dynamics moves each player once"),
+        ({6: {"augment": 0.5}}, "at round 6: play.augment = 0.5 .* the data are points: set it to 0"),
+        ({6: {"changes": {8: {"lr": 0.1}}}}, "at round 6: changes is of the whole run: set play.changes itself"),
+        ({6: {"seed": 1}}, "seed is of the whole run"),
+        ({6: {"treat": "auto"}}, "treat is of the whole run"),
+        ({6: {"device": "cuda"}}, "device is of the whole run"),
+        ({0: {"length": "9 rounds"}}, "at round 0: length is of the whole run: set play.length itself; of play may"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(changes, words):
     data = sources.load("ring", limit=50)
-    for changed, words in (({"latent": 3}, "what networks are made of"), ({"source": "grid"}, "changes the data")):
-        with pytest.raises(SettingsError, match=words):
-            schedule.check(resolve("gan", overrides={"source": "ring", "changes": {5: changed}}), data.spec)
-    schedule.check(resolve("gan", overrides={"source": "ring", "changes": {0: {"latent": 3}}}), data.spec)
-    with pytest.raises(SettingsError, match="no setting"):
-        schedule.in_force(resolve("gan", overrides={"changes": {5: {"latnet": 3}}}), 5)
+    sick = resolve("gan", overrides={"source": "ring", "steps": 3, "changes": changes})
+    with pytest.raises(SettingsError, match=words) as refused:
+        schedule.check(sick, data.spec)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_change_that_can_be_is_not_refused_and_uses_up_no_chance():
+    data, before = sources.load("ring", limit=50), torch.get_rng_state()
+    more = {"batch": 9, "pace": {"D": 2.0}, "dynamics": "simultaneous", "average": 0.5, "cooldown": 0.1, "lr": 0.1}
+    changes = {0: {"latent": 3}, 5: more | {"precision": "bfloat16", "seed": 0}}
+    schedule.check(resolve("gan", overrides={"source": "ring", "steps": 1, "changes": changes}), data.spec)
+    assert torch.get_rng_state().equal(before)
 
 
 def test_the_command_takes_treat(tmp_path):
@@ -359,9 +422,11 @@ def test_augmented_runs_resume_exactly(tmp_path, small, same_run):
         same_run(straight, plain)
     with pytest.raises(SettingsError, match="no network of this game only judges"):
         zerosum.train("vae", out=tmp_path / "vae", **small("vae") | {"augment": 0.5})
+    with pytest.raises(SettingsError, match=r"play.augment = 0.5 moves, cuts and recolours pictures, .*: set it to 0"):
+        zerosum.train("gan", out=tmp_path / "points", **small("gan") | {"source": "ring", "augment": 0.5})
 
 
-@pytest.mark.parametrize("recipe", ["gan", "pacgan", "r1gan", "wgan_gp", "progan", "pix2pix", "cyclegan"])
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name not in ("vae", "ddpm", "began", "infogan")])
 def test_what_is_judged_is_augmented(recipe, small, monkeypatch):
     """Reals and fakes, packs and pairs: whatever the networks see that are named, in losses with penalties too."""
     chosen = resolve(recipe, overrides=small(recipe) | {"augment": 1.0, "source": RECIPES[recipe].example})

@@ -12,8 +12,6 @@ from zerosum.diagnosis.finding import Finding, Remedy
 from zerosum.diagnosis.rules import diagnose
 from zerosum.folder import Folder
 
-FAILED = "failed: "
-
 
 @dataclass(frozen=True)
 class Consultation:
@@ -26,6 +24,7 @@ class Consultation:
     round: int
     cautions: tuple[str, ...]
     acts: tuple[str, ...] | None
+    treated: tuple[str, ...]
 
     def report(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -39,6 +38,7 @@ class Consultation:
             "findings": found,
             "passed": [dict(row) for row in self.passed],
             "cautions": list(self.cautions),
+            "treated": list(self.treated),
         }
 
 
@@ -46,17 +46,27 @@ def consult(path: str | Path) -> Consultation:
     """Read a run folder anew, with the rules of today. Raises RunError for what is no run folder."""
     folder = Folder.open(path)
     rows, facts = folder.checked(), folder.facts()
-    ended = str(facts.get("ended", ""))
-    findings = diagnose(rows, ended.removeprefix(FAILED) if ended.startswith(FAILED) else None)
+    findings = diagnose(rows, facts.get("broke"))
     named = {finding.disease for finding in findings} | {"healthy"}
     worst: dict[str, Mapping[str, Any]] = {}
     for row in folder.found():
         if row["disease"] not in named:
-            worst.setdefault(row["disease"], row)
+            worst[row["disease"]] = row  # as it was said last
     last = int(rows[-1]["round"]) if rows else 0
     acts = tuple(facts["acts"]) if "acts" in facts else None
+    tried = tuple(
+        f"round {row['round']:,}: {row['disease']}; {row['words']}; {row.get('verdict') or 'on trial still'}"
+        for row in folder.tries()
+    )
     return Consultation(
-        folder.path, tuple(findings), tuple(worst.values()), len(rows), last, tuple(facts.get("cautions", ())), acts
+        folder.path,
+        tuple(findings),
+        tuple(worst.values()),
+        len(rows),
+        last,
+        tuple(facts.get("cautions", ())),
+        acts,
+        tried,
     )
 
 
@@ -64,12 +74,13 @@ def lines(found: Consultation) -> list[str]:
     """For a person: each finding with its evidence, cause and remedies; then what has passed."""
     told = [f" Run       {found.path}: {found.looks:,} looks until round {found.round:,}"]
     if not found.findings:
-        why = "too few looks to say anything" if found.looks else "no checkups in this folder (checkup_cost was 0?)"
-        return [*told, f" Doctor    {why}"]
+        none = "no checkups in this folder: it was played with checkup_cost = 0, or by an older zerosum"
+        told.append(f" Doctor    {'too few looks to say anything' if found.looks else none}")
     for finding in found.findings:
         told += _told(finding, offered(finding, found.acts))
     for row in found.passed:
         told.append(f" Passed    {row['disease']}, found at round {row['round']:,}: {row['sentence']}")
+    told += [f" Treated   {tried}" for tried in found.treated]
     return told + [f" Caution   {caution}" for caution in found.cautions]
 
 

@@ -22,8 +22,9 @@ class Doctor:
     All looks together take at most `cost` of the training time, but for the first, before there is any.
     """
 
-    def __init__(self, trainer: Trainer, dataset: Dataset, held_out: Dataset | None, cost: float):
+    def __init__(self, trainer: Trainer, dataset: Dataset, held_out: Dataset | None, cost: float, batch: int = 64):
         self.trainer, self.dataset, self.held_out, self.cost = trainer, dataset, held_out, cost
+        self.batch = batch
         self.rows: list[Row] = []
         self.findings: list[Finding] = []
         self.waits = False
@@ -33,7 +34,7 @@ class Doctor:
     def checkup(self) -> Checkup:
         """Made when it is first needed: it looks through the data."""
         if self._checkup is None:
-            self._checkup = Checkup(self.trainer, self.dataset, self.held_out, seed=0)
+            self._checkup = Checkup(self.trainer, self.dataset, self.held_out, 0, self.batch)
         return self._checkup
 
     @property

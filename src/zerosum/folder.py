@@ -136,13 +136,14 @@ class Folder:
         Lines are safe there before they go here; pictures and checkpoints, which have their round as a name, are moved.
         """
         kept = self.path / "abandoned"
-        place = kept / f"{1 + len(list(kept.glob('*'))):02d}"
+        taken = [int(path.name) for path in kept.glob("*") if path.name.isdecimal()]  # some may have been deleted
+        place = kept / f"{max(taken, default=0) + 1:02d}"
         place.mkdir(parents=True)
         shutil.copy(self.config, place)
         for path in (self.readings, self.quality, self.checkups, self.findings):
             if rows := [row for row in _lines(path) if row["round"] > back or not back]:
                 atomically(place / path.name, partial(_fill, text=_text(rows)))
-        self.cut(back, back)
+        self.cut(back or -1, back or -1)  # from the start, round 0 is looked at anew
         for file in self.path.glob("*/*"):
             if file.is_file() and file.stem.isdecimal() and int(file.stem) > back:
                 (place / file.parent.name).mkdir(exist_ok=True)
@@ -150,11 +151,11 @@ class Folder:
         return place
 
     def cut(self, readings: int, marks: int) -> None:
-        """Drop the lines of later rounds than these: a resumed run plays them again. Of round 0, all are."""
+        """Drop the lines of later rounds than these: a resumed run plays them again. Of -1, all are dropped."""
         for path in (self.readings, self.quality, self.checkups, self.findings):
             after = readings if path == self.readings else marks
             if path.is_file():
-                rows = [row for row in _lines(path) if row["round"] <= after and after]
+                rows = [row for row in _lines(path) if row["round"] <= after]
                 atomically(path, partial(_fill, text=_text(rows)))
 
     def sweep(self) -> None:

@@ -5,7 +5,9 @@
 In an equilibrium nobody gains by moving alone. Where one player's loss is what the other's is not (V and -V), both
 gains together are the duality gap max_D V(D, G) - min_G V(D, G) (Grnarova et al. 2019, arXiv:1811.05512), which is 0
 in equilibrium alone; where it is not, as with the non-saturating loss of G, they still say who is behind. The minimum
-is looked for in a few turns, as in that paper, so that the true gain is rather more than what is found.
+is looked for in a few turns, as in that paper, so that the true gain is rather more than what is found. Nobody can
+gain less than nothing: the player as it is counts as an answer too. Which answer is best is told by other hands than
+those that say what it gains, for the luckiest of several always looks better than it is.
 """
 
 from __future__ import annotations
@@ -32,18 +34,22 @@ from zerosum.run import data_of
 from zerosum.session import Session
 
 TURNS, HANDS = 50, 16
+PACES = (1.0, 0.25)  # shares of its learning rates: at full ones a player that a cooldown brought to rest goes astray
+ANSWERS = 4  # points of the turns, evenly spaced, that are tried as a best response
 Deal = Callable[[], tuple[Tensor, Tensor | None]]
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What `turns` of one player alone were worth: its mean loss before and after, on the same hands.
+    """What up to `turns` of one player alone were worth: its mean loss before and after, on the same hands.
 
-    `gain` is how much lower it got, with a 95 % interval over hands; below 0 where its turns lead it astray.
+    `best` is the turn after which it answered best; 0 where it gained nothing by any. `gain` is how much lower its loss
+    got, with a 95 % interval over hands: 0 where `best` is, and otherwise below 0 by the chance of these hands only.
     """
 
     player: str
     turns: int
+    best: int
     before: float
     after: float
     gain: float
@@ -55,7 +61,9 @@ class Probe:
 def best_response(trainer: Trainer, player: str, deal: Deal, turns: int = TURNS, hands: int = HANDS) -> Probe:
     """Let a copy of `player` alone take so many turns, and compare its loss on hands that it did not learn from.
 
-    The turns are taken with the optimiser as it stands, but at the full learning rates, as before any cooldown.
+    The turns are taken with the optimiser as it stands, once at the full learning rates, as before any cooldown, and
+    once at a quarter; over the second half rates fall to 0, so that the player comes to rest. Of ANSWERS points on each
+    way, and of where it began, that one counts whose loss is lowest on as many hands again.
     `deal` gives what the trainer is dealt, and is used up: give a copy of the run's deck. Of the trainer nothing
     changes, nor is any of torch's chance used. What moves after a round only (BEGAN's k) stands still too.
 
@@ -68,16 +76,15 @@ def best_response(trainer: Trainer, player: str, deal: Deal, turns: int = TURNS,
         )
     start, device = perf_counter(), trainer.game.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        held = [deal() for _ in range(hands)]
-        game, mover = _alone(trainer, names.index(player))
-        before = _losses(game, mover, held)
-        torch.manual_seed(0)
-        for _ in range(turns):
-            alternating([mover], lambda: Batch(*deal()))
+        held, others = ([deal() for _ in range(hands)] for _ in range(2))
+        before = _losses(*_alone(trainer, names.index(player)), held)
+        best, game, mover = _answer(trainer, names.index(player), deal, turns, others)
         after = _losses(game, mover, held)
     gain = mean("gain", before - after, "lower")
     seconds = round(perf_counter() - start, 3)
-    return Probe(player, turns, float(before.mean()), float(after.mean()), gain.value, gain.low, gain.high, seconds)
+    return Probe(
+        player, turns, best, float(before.mean()), float(after.mean()), gain.value, gain.low, gain.high, seconds
+    )
 
 
 def of_session(session: Session, turns: int = TURNS, hands: int = HANDS) -> list[Probe]:
@@ -122,8 +129,30 @@ def _alone(trainer: Trainer, place: int) -> tuple[Game, Mover]:
     mover = Mover(replace(game.players()[place], steps=1, every=1), run.precision, trainer.world)
     mover.optimizer.load_state_dict(copy.deepcopy(run.optimizer.state_dict()))
     mover.rates = list(run.rates)
-    mover.pace(1.0)
     return game, mover
+
+
+def _answer(
+    trainer: Trainer, place: int, deal: Deal, turns: int, hands: Sequence[tuple[Tensor, Tensor | None]]
+) -> tuple[int, Game, Mover]:
+    """The game and the mover at the point where its loss on these hands is lowest, and after which turn that is.
+
+    0 is where it began.
+    """
+    game, mover = _alone(trainer, place)
+    best, lowest, answer = 0, float(_losses(game, mover, hands).mean()), copy.deepcopy(game.state_dict())
+    for pace in PACES:
+        game, mover = _alone(trainer, place)
+        torch.manual_seed(0)
+        for turn in range(1, turns + 1):
+            mover.pace(pace * min(1.0, 2 * (turns + 1 - turn) / turns))
+            alternating([mover], lambda: Batch(*deal()))
+            if turn in {round(turns * i / ANSWERS) for i in range(1, ANSWERS + 1)}:
+                loss = float(_losses(game, mover, hands).mean())
+                if loss < lowest:
+                    best, lowest, answer = turn, loss, copy.deepcopy(game.state_dict())
+    game.load_state_dict(answer)
+    return best, game, mover
 
 
 def _losses(game: Game, mover: Mover, hands: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:

@@ -55,8 +55,10 @@ def go_on(folder: Folder, length: str | None = None) -> tuple[Session, list[str]
         settings = resolve(settings.recipe, overrides={"length": length}, base=changed)
     session = Session(settings, *data_and_held_out(settings, most=1000))
     session.enter(folder)
+    session.cautions = prevention.check(session.settings, session.game, session.dataset)
     _check_data(session)
-    troubles = session.load() if session.checkpoints.paths() else []
+    saved = session.checkpoints.paths()
+    troubles = session.load() if saved else []
     rounds = session.trainer.rounds
     if session.length.share(session.progress()) >= 1:
         played = "1 round" if rounds == 1 else f"{rounds:,} rounds"
@@ -65,11 +67,12 @@ def go_on(folder: Folder, length: str | None = None) -> tuple[Session, list[str]
             f"to play on, give a greater one, such as --rounds {2 * rounds}"
         )
     folder.sweep()
-    folder.cut(rounds - bool(session.unwritten), rounds)  # a finished run's last row, of a part of an interval, too
+    # A finished run's last row, of a part of an interval, goes too; all do where it begins again.
+    folder.cut(*((rounds - bool(session.unwritten), rounds) if saved else (-1, -1)))
     if length is not None:
         folder.keep_settings(settings)
     resumed = {"round": rounds, "length": settings.play.length, "when": _now()}
-    folder.note(ended="running", resumes=[*folder.facts().get("resumes", []), resumed])
+    folder.note(ended="running", broke=None, resumes=[*folder.facts().get("resumes", []), resumed])
     return session, troubles
 
 
@@ -94,6 +97,7 @@ def conduct(session: Session, show: Show, tell: Callable[[str], None] = lambda w
         except NonFinite as error:
             for finding in session.doctor.conclude(str(error)):
                 session.folder.add_finding(finding.as_row())
+            session.folder.note(broke=str(error))
             session.close(f"failed: {error}")
             raise
         except OSError as error:

@@ -6,11 +6,17 @@ changes its settings at the same rounds.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from zerosum import model
-from zerosum.data.spec import Spec
-from zerosum.settings import Settings, SettingsError, resolve
+from zerosum.data.spec import Points, Spec
+from zerosum.settings import Play, Settings, SettingsError, resolve
+from zerosum.table import trainer_of
+
+PLAYED = ("batch", "dynamics", "cooldown", "average", "precision", "pace", "augment")
+"""Settings of play that may change: how turns are taken. The others say which run it is, or how it is watched."""
 
 
 def in_force(settings: Settings, rounds: int) -> Settings:
@@ -26,21 +32,50 @@ def same_networks(a: Settings, b: Settings, spec: Spec) -> bool:
     """Whether a checkpoint of a run by the one can be gone on from by the other: its weights have the same shapes."""
 
     def shapes(settings: Settings) -> dict[str, torch.Size | None]:
-        game = model.build(settings.recipe, settings.game, spec)
-        return {name: getattr(value, "shape", None) for name, value in game.state_dict().items()}
+        return {name: getattr(value, "shape", None) for name, value in _built(settings, spec).state_dict().items()}
 
-    with torch.random.fork_rng(devices=[]):  # first weights are drawn, and no chance of the run is used up
-        return shapes(a) == shapes(b)
+    return shapes(a) == shapes(b)
 
 
 def check(settings: Settings, spec: Spec) -> None:
-    """Raises SettingsError for a change that cannot be: of the data, or of networks that have begun to play."""
-    for round_ in sorted(settings.play.changes):
-        changed = in_force(settings, round_)
-        if changed.data != settings.data:
-            raise SettingsError(f"play.changes at round {round_} changes the data: a run has one, name others anew")
+    """Raises SettingsError for what cannot be played from some round on, or cannot change there."""
+    for round_ in sorted({0, *settings.play.changes}):
+        place = f"play.changes at round {round_}" if round_ in settings.play.changes else ""
+        try:
+            changed = in_force(settings, round_)
+            _check_change(settings, changed)
+            _check_play(changed, spec)
+        except SettingsError as error:
+            raise SettingsError(f"{place}: {error}" if place else str(error)) from error
         if round_ > 0 and not same_networks(in_force(settings, 0), changed, spec):
             raise SettingsError(
-                f"play.changes at round {round_} changes what networks are made of, and their weights would not fit: "
+                f"{place} changes what networks are made of, and their weights would not fit: "
                 "change that from the start (0), or in a run of its own"
             )
+
+
+def _check_change(settings: Settings, changed: Settings) -> None:
+    """Whether only such settings differ as may change."""
+    if changed.data != settings.data:
+        raise SettingsError("a run has one set of data, which does not change: name others in a run of their own")
+    for name in Play.model_fields:
+        if name not in PLAYED and getattr(changed.play, name) != getattr(settings.play, name):
+            raise SettingsError(
+                f"{name} is of the whole run: set play.{name} itself; of play may change {', '.join(PLAYED)}"
+            )
+
+
+def _check_play(settings: Settings, spec: Spec) -> None:
+    """Whether the game can be played so: a trainer is built as for a round."""
+    if settings.play.augment and isinstance(spec, Points):
+        raise SettingsError(
+            f"play.augment = {settings.play.augment:g} moves, cuts and recolours pictures, and the data are points: "
+            "set it to 0"
+        )
+    trainer_of(_built(settings, spec), lambda: (torch.empty(0), None), settings.play)
+
+
+def _built(settings: Settings, spec: Spec) -> Any:
+    """The game with weights that are drawn now; no chance of the run is used up."""
+    with torch.random.fork_rng(devices=[]):
+        return model.build(settings.recipe, settings.game, spec)

@@ -65,7 +65,7 @@ class Session:
         self.view = look_at(self.trainer, dataset, play.tiles, play.seed + 1)  # not the draws the weights came from
         self.watch = Watch(lambda: self.trainer.average.game, dataset, self.held_out, play.quality_cost)
         self.enough: str | None = None
-        self.doctor = Doctor(self.trainer, dataset, self.held_out, play.checkup_cost)
+        self.doctor = Doctor(self.trainer, dataset, self.held_out, play.checkup_cost, play.batch)
 
     def enter(self, folder: Folder) -> None:
         """From now on, this is the folder to write."""

@@ -53,7 +53,9 @@ class Planted(Game):
 
 
 def checkup(game: Game, data: Dataset, held_out: Dataset | None = None) -> Checkup:
-    return Checkup(Trainer(game, lambda: (data.examples[:4].float(), data.partners)), data, held_out, seed=0)
+    return Checkup(
+        Trainer(game, lambda: (data.examples[:4].float(), data.partners)), data, held_out, seed=0, batch=1000
+    )
 
 
 def of_pictures(examples: Tensor, labels: Tensor | None = None, classes: int = 0) -> Dataset:
@@ -346,3 +348,18 @@ def test_points_of_any_dimension(dim: int) -> None:
     assert all(map(isfinite, row.values()))
     assert row["missing"] == 0
     assert row["distance"] == pytest.approx(0, abs=0.05)
+
+
+def test_samples_are_made_and_judged_as_many_at_once_as_in_a_round() -> None:
+    """A look takes no more memory than a round does, and sees the batch statistics of a round's batches."""
+    sizes: list[int] = []
+
+    def make(z: Tensor, y: Tensor | None) -> Tensor:
+        sizes.append(len(z))
+        return dealt(train[: len(z)])
+
+    game = Planted(make)
+    seen = Checkup(Trainer(game, lambda: (dealt(train[:4]), None)), of_pictures(train), None, seed=0, batch=50)
+    seen.look()
+    assert sum(sizes) >= 128
+    assert max(sizes) <= 50

@@ -78,7 +78,17 @@ def test_of_a_smaller_second_domain_pictures_come_again() -> None:
 def test_held_out_points_are_in_the_unit_of_those_trained_on() -> None:
     points = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
     data, test = Dataset("p", Points(2, scale=1.0), points, None), Dataset("p", Points(2, scale=3.0), points, None)
-    assert torch.equal(reference(data, test, n=100).held.x, points)
+    held = reference(data, test, n=100).held.x
+    assert rows_of(held) == rows_of(points), "each as it is, in an order of chance"
+
+
+def test_held_out_examples_of_a_file_in_order_of_classes_are_shuffled() -> None:
+    labels = torch.arange(2000) // 1000
+    pictures = (255 * labels[:, None, None, None]).expand(-1, 1, 8, 8).to(torch.uint8)
+    data = Dataset("d", Images(1, 8, 8, ("a", "b")), pictures, labels)
+    found = reference(data, data, n=64, game=Nobody(2))
+    assert 0.45 < found.facts["data.chance"] < 0.56
+    assert found.facts["data.label"] == 1
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 15])

@@ -8,6 +8,7 @@ from importlib.resources import files
 import pytest
 
 from zerosum.diagnosis.diseases import DISEASES
+from zerosum.treatment.acts import ACTS
 
 NAMES = [
     "mode-collapse",
@@ -30,20 +31,6 @@ NAMES = [
     "learning-rate-too-low",
     "wrong-range",
     "healthy",
-]
-ACTS = [
-    "slow-judge",
-    "slow-maker",
-    "slow-both",
-    "fast-both",
-    "fast-judge",
-    "stronger-penalty",
-    "non-saturating",
-    "minibatch",
-    "augment",
-    "full-precision",
-    "larger-batch",
-    "alternating",
 ]
 REMEDIES = [(name, remedy) for name, disease in DISEASES.items() for remedy in disease.remedies]
 PAGES = files("zerosum.diagnosis").joinpath("pages")

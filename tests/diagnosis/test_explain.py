@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import runpy
 from importlib.resources import files
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import typer
@@ -14,6 +17,8 @@ from typer.testing import CliRunner
 from zerosum import run
 from zerosum.cli import explaining, training
 from zerosum.diagnosis.diseases import DISEASES
+from zerosum.diagnosis.history import History
+from zerosum.diagnosis.rules import RULES, health
 from zerosum.ward.cases import CASES
 
 WRITTEN = ["What you see", "Why it happens", "Picture", "What the doctor reads", "Do it yourself", "Papers"]
@@ -55,7 +60,7 @@ def test_pages_and_diseases_are_the_same():
 @pytest.mark.parametrize("name", DISEASES)
 def test_a_page_has_every_section_once_and_something_in_each(name):
     text = written(name)
-    assert 35 <= len(text.splitlines()) <= 60
+    assert 35 <= len(text.splitlines()) <= 66
     assert text.startswith("# ")
     assert re.findall(r"^## (.+)$", text, re.M) == WRITTEN
     assert all(len(part.strip()) > 20 for part in re.split(r"^## .+$", text, flags=re.M)[1:])
@@ -79,6 +84,43 @@ def test_papers_are_linked_to_what_they_are_called(name):
     assert links
     assert all(called == linked for called, linked in links)
     assert section.count("](") == len(links)
+
+
+class Watched(dict[str, float]):
+    """A look that remembers which of its readings were asked for."""
+
+    asked: ClassVar[set[str]] = set()
+
+    def __getitem__(self, name):
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name, default=None):
+        self.asked.add(name)
+        return super().get(name, default)
+
+
+PLANTED = runpy.run_path(str(Path(__file__).with_name("test_rules.py")))
+"""Records that show each disease: on them a rule comes to its end, and asks for all that it may."""
+
+
+def read_by_rule(name: str, monkeypatch) -> set[str]:
+    """What the rule of this name asks of records that show its disease, but for when a look was."""
+    monkeypatch.setattr(Watched, "asked", asked := set())
+    rule = next(rule for rule in (*RULES, health.healthy) if rule.__name__ == name.replace("-", "_"))
+    unwell = {"non-finite": lambda i, share: {"nonfinite": 0.2}, "healthy": lambda i, share: {}}
+    history = History(PLANTED["run"]((PLANTED["SICK"] | unwell)[name]))
+    history.rows = [Watched(row) for row in history.rows]
+    found = rule(history)
+    assert found is not None
+    assert found.disease == name
+    return asked - {"round", "share"}
+
+
+@pytest.mark.parametrize("name", DISEASES)
+def test_what_the_doctor_is_said_to_read_is_what_its_rule_reads(name, monkeypatch):
+    section = written(name).partition("## What the doctor reads")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([a-z.]+)`", section)) == read_by_rule(name, monkeypatch)
 
 
 @pytest.mark.parametrize("name", DISEASES)

@@ -19,7 +19,7 @@ def history(*values: float | None, name: str = "a") -> History:
 def test_nothing_is_known_of_no_looks() -> None:
     empty = History([])
     assert (empty.round, empty.share, empty.data("low"), empty.now("a"), empty.series("a")) == (0, 0.0, None, None, [])
-    assert empty.fell("a") == 0
+    assert empty.fell("a") is None
     assert empty.since(lambda row: True) is None
 
 
@@ -28,6 +28,7 @@ def test_round_and_share_are_the_last_and_data_the_first_rows() -> None:
     found = History(rows, failure="it broke")
     assert (found.round, found.share, found.data("low"), found.data("high")) == (50, 0.25, -1.0, None)
     assert found.failure == "it broke"
+    assert History(rows, failure="round 57: it broke").round == 57, "the run broke after the last look"
     rows.append({"round": 99})
     assert found.round == 50, "a history is of its moment"
 
@@ -73,9 +74,9 @@ def test_what_rose_or_swings_has_not_fallen() -> None:
     assert history(*[8.0, 2.0] * 6).fell("a") == 0
 
 
-def test_fell_is_0_while_there_are_too_few_looks_or_nothing_to_lose() -> None:
-    assert history(8.0, 8.0, 8.0, 4.0, 3.0, 2.0, 1.0, 1.0).fell("a") == 0
-    assert history(8.0, 4.0, 2.0, 1.0).fell("a", over=2) == 0
+def test_fell_is_unknown_after_too_few_looks_and_0_with_nothing_to_lose() -> None:
+    assert history(8.0, 8.0, 8.0, 4.0, 3.0, 2.0, 1.0, 1.0).fell("a") is None
+    assert history(8.0, 4.0, 2.0, 1.0).fell("a", over=2) is None
     assert history(8.0, 4.0, 2.0, 1.0, 1.0).fell("a", over=2) == 0.875
     assert history(*[0.0] * 3, *[1.0] * 6).fell("a") == 0
     assert history(*[-1.0] * 3, *[1.0] * 6).fell("a") == 0
@@ -84,7 +85,8 @@ def test_fell_is_0_while_there_are_too_few_looks_or_nothing_to_lose() -> None:
 @given(st.lists(st.floats(0.01, 100), max_size=14), st.integers(0, 7), st.floats(0.1, 10))
 def test_what_fell_is_a_share_and_does_not_depend_on_the_unit(values: list[float], over: int, unit: float) -> None:
     found = history(*values).fell("a", over)
-    assert 0 <= found < 1
+    assert (found is None) == (len(values) < over + 3)
+    assert found is None or 0 <= found < 1
     assert history(*(unit * v for v in values)).fell("a", over) == pytest.approx(found, abs=1e-9)
 
 
@@ -134,3 +136,9 @@ def test_since_is_the_earliest_look_after_which_few_do_not_hold(holds: str, leas
     tails = [tail for tail in tails if sum(not held for _, held in tail) <= odd]
     expected = tails[0][0][0] if tails and sum(held for _, held in tails[0]) >= least else None
     assert since(holds, least, odd) == expected
+
+
+def test_a_run_that_is_given_a_greater_length_stays_as_warm_as_it_was() -> None:
+    rows = [{"round": i, "share": i / 10} for i in range(11)] + [{"round": 11, "share": 0.11}]
+    assert History(rows).share == 1.0
+    assert [row["share"] for row in rows][-1] == 0.11, "the records stay as they are"

@@ -28,8 +28,8 @@ class Checkup:
     At the networks as they are played with, not at their average, behind which a sick game hides for long.
     """
 
-    def __init__(self, trainer: Trainer, dataset: Dataset, held_out: Dataset | None, seed: int):
-        self.trainer, self.game = trainer, trainer.game
+    def __init__(self, trainer: Trainer, dataset: Dataset, held_out: Dataset | None, seed: int, batch: int = HAND):
+        self.trainer, self.game, self.batch = trainer, trainer.game, batch
         chance = torch.Generator().manual_seed(seed)
         self.translates = isinstance(self.game, Translator)
         usual = POINTS if isinstance(dataset.spec, Points) else TRANSLATIONS if self.translates else PICTURES
@@ -58,13 +58,13 @@ class Checkup:
         self.rows, self.steps = [], None
         make = moves.makers(self.game, self.trainer.movers)
         with untouched(self.game):
-            hand = self.reference.drawn.first(HAND)
+            hand = self.reference.drawn.first(min(HAND, self.batch))
             row["samples.gradient"] = moves.at_samples(self.game, make[0].player, Batch(hand.x, hand.y))
         with torch.no_grad(), untouched(self.game):
             made = self._make()
             row |= self._scores(made)
         with torch.no_grad():
-            self.reference.follow(self.game)
+            self.reference.follow()
             return row | self._samples(made)
 
     def _moves(self) -> Row:
@@ -79,11 +79,17 @@ class Checkup:
         return row
 
     def _make(self) -> Tensor:
-        """What the game makes now of the fixed noise, or of fixed pictures."""
+        """What the game makes now of the fixed noise, or of fixed pictures: as many at once as in a round."""
         if isinstance(self.game, Translator):
-            return self.game.translate(self.reference.drawn.x, self.game.directions[0])
+            given = self.reference.drawn.x
+            return torch.cat([self.game.translate(x, self.game.directions[0]) for x in self._parts(given)])
         assert self.z is not None
-        return self.game.generate(self.z, self.y if self.game.classes else None)
+        labels = self._parts(self.y) if self.y is not None and self.game.classes else [None] * len(self.z)
+        return torch.cat([self.game.generate(z, y) for z, y in zip(self._parts(self.z), labels, strict=False)])
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, ...]:
+        """In equal parts of no more than a batch: what a round takes in memory, and its batch statistics."""
+        return x.chunk(-(-len(x) // self.batch))
 
     def _scores(self, made: Tensor) -> Row:
         """What D says of reals that it is trained on, of samples, and of reals that it never saw.
@@ -106,11 +112,12 @@ class Checkup:
 
     def _judged(self, of: Dealt, made: Tensor | None = None) -> Tensor | None:
         """D's scores of reals, or of what was made in their place: [m] on the CPU; None where nobody judges."""
+        x, y = of.x if made is None else made, of.y if made is None else self.y
         if self.translates:
-            found = self.game.judge(of.y if made is None else made, of.x)  # type: ignore[arg-type]
-        else:
-            found = self.game.judge(of.x, of.y) if made is None else self.game.judge(made, self.y)
-        return None if found is None else found.float().cpu()
+            x, y = of.y if made is None else made, of.x  # type: ignore[assignment]
+        beside = [None] * len(x) if y is None else self._parts(y)
+        found = [self.game.judge(part, other) for part, other in zip(self._parts(x), beside, strict=False)]
+        return None if any(f is None for f in found) else torch.cat([f.float().cpu() for f in found if f is not None])
 
     def _samples(self, made: Tensor) -> Row:
         """What the samples are like, beside the data, and beside what the same noise gave last time."""

@@ -14,6 +14,7 @@ from zerosum.game import Game, Translator
 from zerosum.metrics.neighbours import nearest
 
 COMPARED, SEARCHED, FEWEST = 1000, 10_000, 50  # real examples; searched for copies; held-out ones to learn anything of
+AT_ONCE, DESCRIBED = 100, 128  # examples in memory as pictures; whose range and contrast are taken
 MANY = 100  # examples, from which on two samples that are alike say something of G
 HANDFUL = 16  # of fewer examples some are looked at twice, as they are dealt twice: a pack asks for so many
 NEIGHBOURS = 10  # whose mean distance is the scale of what is near, as in metrics/memorising.py
@@ -52,54 +53,66 @@ def dealt(game: Game, dataset: Dataset, rows: Tensor) -> Dealt:
 class Reference:
     """The data's side of every comparison, made once. `facts` are what there is to know of the data itself."""
 
+    held: Dealt | None = None
+    reader: sight.Reader | None = None
+    known: Tensor | None = None
+    apart = 0.0
+
     def __init__(self, game: Game, dataset: Dataset, held_out: Dataset | None, n: int, chance: torch.Generator):
+        self.game, self.translates = game, isinstance(game, Translator)
         order = torch.randperm(len(dataset), generator=chance)
-        translates, points = isinstance(game, Translator), isinstance(dataset.spec, Points)
-
-        def looked_like(of: Dealt) -> Tensor:
-            return of.y if translates and of.y is not None else of.x
-
-        real = dealt(game, dataset, order.repeat(-(-HANDFUL // len(order)))[:COMPARED])
-        self.drawn = real.first(n)
-        unknown = None
-        if held_out is not None and len(held_out) >= FEWEST:
-            in_this_unit = replace(held_out, spec=dataset.spec)  # a test split of points has a scale of its own
-            unknown = dealt(game, in_this_unit, torch.arange(min(len(held_out), COMPARED)))
-        self.held = None if unknown is None else unknown.first(2 * n)
-        target = looked_like(real)
-        self.kinds = sight.CELLS["points" if points else "pictures"]
-        self._compare_with(target)
-        self.grows = target if type(game).in_reach is not Game.in_reach else None
+        rows = order.repeat(-(-HANDFUL // len(order)))[:COMPARED]
+        self.drawn = dealt(game, dataset, rows[:n])
+        self.kinds = sight.CELLS["points" if isinstance(dataset.spec, Points) else "pictures"]
+        self._compare_with(self._all_seen(dataset, rows))
+        grows = type(game).in_reach is not Game.in_reach
+        self.grows = self._looked_like(dealt(game, dataset, rows)) if grows else None
         few = self.real[:n]
         # Of a small set a good sample has twins, too: there is no saying how near is too near.
         self.twins = float(nearest(few, few, same=True)[0][:, 0].quantile(0.01)) / 2 if len(dataset) >= MANY else None
         self.facts = {"data.examples": float(len(dataset)), "data.distance": sight.energy(few, self.real)}
-        self.reader, self.known = None, None
-        if points:
-            return
-        self.facts |= described(target)
-        comparable = translates and real.x.shape == target.shape  # gray pictures are nowhere beside coloured ones
-        self.apart = sight.energy(sight.seen(real.x), self.real) if comparable else 0.0
-        if unknown is None:
-            return
-        held = sight.seen(looked_like(unknown))
-        if real.y is not None and not translates and unknown.y is not None:
-            self.reader = sight.Reader(self.real, real.y, game.classes)
-            self.facts["data.label"] = self.reader.right(held, unknown.y)
-            self.facts["data.chance"] = float(torch.bincount(unknown.y.cpu()).max()) / len(unknown)
-        if not translates and len(dataset) > NEIGHBOURS:
-            self.known = torch.cat([sight.seen(dealt(game, dataset, rows).x) for rows in order[:SEARCHED].split(1000)])
+        if not isinstance(dataset.spec, Points):
+            target = self._looked_like(dealt(game, dataset, rows[:DESCRIBED]))
+            self.facts |= described(target)
+            if self.translates and self.drawn.x.shape[1:] == target.shape[1:]:  # gray is nowhere beside colour
+                self.apart = sight.energy(self._all_seen(dataset, rows, of_x=True), self.real)
+        if held_out is not None and len(held_out) >= FEWEST:
+            unknown = replace(held_out, spec=dataset.spec)  # a test split of points has a scale of its own
+            hidden = torch.randperm(len(held_out), generator=chance)[:COMPARED]  # a file may hold class after class
+            self.held = dealt(game, unknown, hidden[: 2 * n])
+            if not isinstance(dataset.spec, Points) and not self.translates:
+                self._learn(dataset, rows, order[:SEARCHED], unknown, hidden)
+
+    def _learn(self, data: Dataset, rows: Tensor, searched: Tensor, unknown: Dataset, hidden: Tensor) -> None:
+        """To read labels, and what is near to a training example, both from what was never trained on."""
+        held = self._all_seen(unknown, hidden)
+        if self.game.classes and data.labels is not None and unknown.labels is not None:
+            self.reader = sight.Reader(self.real, data.labels[rows], self.game.classes)
+            labels = unknown.labels[hidden]
+            self.facts["data.label"] = self.reader.right(held, labels)
+            self.facts["data.chance"] = float(torch.bincount(labels).max()) / len(labels)
+        if len(data) > NEIGHBOURS:
+            self.known = self._all_seen(data, searched)
             self.reach = float(nearness(held, self.known).quantile(0.01, interpolation="lower"))
 
-    def _compare_with(self, target: Tensor) -> None:
-        self.real = sight.seen(target)
+    def _looked_like(self, of: Dealt) -> Tensor:
+        """What samples should look like."""
+        return of.y if self.translates and of.y is not None else of.x
+
+    def _all_seen(self, of: Dataset, rows: Tensor, of_x: bool = False) -> Tensor:
+        """What is seen of these rows, few at once: large pictures take much memory."""
+        parts = (dealt(self.game, of, some) for some in rows.split(AT_ONCE))
+        return torch.cat([sight.seen(part.x if of_x else self._looked_like(part)) for part in parts])
+
+    def _compare_with(self, real: Tensor) -> None:
+        self.real = real
         self.spread = max(sight.spread(self.real), 1e-6)
         self.cells = sight.Cells(self.real, self.kinds)
 
-    def follow(self, game: Game) -> None:
+    def follow(self) -> None:
         """Hold samples of a game that grows against the data as it can show them now."""
         if self.grows is not None:
-            self._compare_with(game.in_reach(self.grows))
+            self._compare_with(sight.seen(self.game.in_reach(self.grows)))
 
     def copied(self, x: Tensor) -> float:
         """The share of x [n f] nearer to one training example, for their neighbourhood, than 99 % of held-out data."""
@@ -115,9 +128,9 @@ def nearness(x: Tensor, train: Tensor) -> Tensor:
 
 def described(x: Tensor) -> dict[str, float]:
     """Pictures [n c h w] as dealt: the range of nearly all their numbers, contrast within them, and how they differ."""
-    some = x[:256].flatten()
+    some = x.flatten()
     ends = torch.quantile(some[:: len(some) // 100_000 + 1], torch.tensor([0.001, 0.999], device=x.device)).tolist()
-    differ = float(x[:256].std(0).mean())
+    differ = float(x.std(0).mean())
     found = {"data.low": ends[0], "data.high": ends[1], "data.contrast": contrast(x), "data.differ": differ}
     return found | {"data.checkerboard": sight.printed(x), "data.saturated": saturated(x)}
 

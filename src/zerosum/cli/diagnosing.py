@@ -49,7 +49,6 @@ def _probed(path: Path) -> list[dict[str, Any]]:
 def _gained(rows: list[dict[str, Any]]) -> Iterator[str]:
     """What each player could have gained alone at each checkpoint."""
     for row in rows:
-        yield (
-            f" Probe     round {row['round']:,}: {row['player']} alone lowers its loss by {row['gain']:.3g} "
-            f"({row['low']:.3g} to {row['high']:.3g}) in {row['turns']} turns, from {row['before']:.3g}"
-        )
+        gain = f"lowers its loss by {row['gain']:.3g} ({row['low']:.3g} to {row['high']:.3g}) by turn {row['best']}"
+        found = gain if row["gain"] > 0 else f"found no gain in {row['turns']} turns"
+        yield f" Probe     round {row['round']:,}: {row['player']} alone, from {row['before']:.3g}, {found}"

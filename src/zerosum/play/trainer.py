@@ -112,10 +112,15 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """All that `state_dict` gave; but an optimiser's numbers (beta1 ...) stay the players', save for its rate."""
         self.game.load_state_dict(state["game"])
         self.average.game.load_state_dict(state["average"])
         for mover in self.movers:
+            groups = mover.optimizer.param_groups
+            own = [{name: group[name] for name in group if name not in ("params", "lr")} for group in groups]
             mover.optimizer.load_state_dict(state["optimizers"][mover.player.name])
+            for group, numbers in zip(mover.optimizer.param_groups, own, strict=True):
+                group.update(numbers)
         set_chance(state["chance"], self.game.device)
         self.rounds = state["rounds"]
 

@@ -72,7 +72,9 @@ class Opening:
 
     @property
     def rates(self) -> dict[str, float]:
-        return {name: float(optimizer.param_groups[0]["lr"]) for name, optimizer in self.optimizers.items()}
+        """Each player's learning rate, at its pace."""
+        pace = self.play.pace
+        return {name: o.param_groups[0]["lr"] * pace.get(name, 1.0) for name, o in self.optimizers.items()}
 
     @property
     def momentum(self) -> float:

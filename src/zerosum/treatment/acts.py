@@ -64,31 +64,22 @@ def full_precision(at: Opening) -> Changes:
     return {"play.precision": "float32"} if at.play.precision != "float32" else {}
 
 
-def larger_batch(at: Opening) -> Changes:
-    """Twice the batch, up to the whole of the data."""
-    batch = min(2 * at.play.batch, len(at.dataset))
-    return {"play.batch": batch} if batch > at.play.batch else {}
-
-
 def alternating(at: Opening) -> Changes:
     return {"play.dynamics": "alternating"} if at.play.dynamics != "alternating" else {}
 
 
 ACTS: dict[str, Act] = {
-    "slow-judge": lambda at: paced(at, at.judges, 1 / TIMES),
     "slow-maker": lambda at: paced(at, makers(at), 1 / TIMES),
     "slow-both": lambda at: paced(at, at.players, 1 / TIMES),
     "much-slower": lambda at: paced(at, at.players, 1 / MUCH),
     "much-faster": lambda at: paced(at, at.players, MUCH),
     "fast-maker": lambda at: paced(at, makers(at), TIMES),
     "fast-judge": lambda at: paced(at, at.judges, TIMES),
-    "fast-both": lambda at: paced(at, at.players, TIMES),
     "stronger-penalty": stronger_penalty,
     "non-saturating": non_saturating,
     "minibatch": minibatch,
     "augment": augment,
     "full-precision": full_precision,
-    "larger-batch": larger_batch,
     "alternating": alternating,
 }
 

@@ -72,7 +72,7 @@ class Treatment:
         if trial is None:
             if self.next(self.session.written) is not None:
                 raise Sick
-        elif len(rows := self._since(trial.back)) >= trial.looks:
+        elif trial.over(rows := self._since(trial.back)):
             judged = trial.judged(rows, severe)
             if not judged.helped:
                 raise Sick

@@ -10,6 +10,7 @@ from typing import Any
 CLEARLY, WORSE = 0.7, 1.3  # distance to the data over that of the untreated run: clearly lower, clearly higher
 NEAR = 0.02  # a distance below which two are as good as equal
 LOOKS = 8  # that a trial takes at least
+RIPE = 0.24  # share of the length before which no trial is judged: rules wait for half of it, and for looks after that
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Trial:
     back: int
     """The round that the run went back to; 0 is the start."""
     looks: int
-    """After so many it is judged."""
+    """It is not judged before so many."""
     distance: float | None
     """Of the untreated run's samples to the data, in its last three looks."""
     before: dict[str, dict[str, Any]]
@@ -46,6 +47,13 @@ class Trial:
 
     def as_row(self) -> dict[str, Any]:
         return asdict(self)
+
+    def over(self, rows: Sequence[Mapping[str, float]]) -> bool:
+        """Whether it can be judged, from the checkups since: there are enough, and the run is so far that rules speak.
+
+        Silence is no health as long as most diseases cannot be told yet.
+        """
+        return len(rows) >= self.looks and rows[-1]["share"] >= RIPE
 
     def judged(self, rows: Sequence[Mapping[str, float]], severe: Sequence[str]) -> Trial:
         """The trial with its verdict, from the checkups since, and what is severely wrong after them.
@@ -71,9 +79,8 @@ class Trial:
         """What was found and done, in a line."""
         settings = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in self.changed.items())
         place = f"back to round {self.back:,}" if self.back else "back to the start"
-        return (
-            f"round {self.round:,}: {self.disease}; {place}: {self.words} ({settings}); on trial for {self.looks} looks"
-        )
+        tried = f"{self.words} ({settings}); on trial for at least {self.looks} looks"
+        return f"round {self.round:,}: {self.disease}; {place}: {tried}"
 
 
 def distance(rows: Sequence[Mapping[str, float]]) -> float | None:

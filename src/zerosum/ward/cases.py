@@ -198,7 +198,7 @@ HEALTHY: tuple[Healthy, ...] = (
     ("pix2pix", "cityscape", 300, {}),
     ("cyclegan", "striped", 400, {}),
     ("vae", "mnist", 800, {}),
-    ("vae", "ring", 1500, {}),
+    ("vae", "glyphs", 800, {}),
     ("ddpm", "glyphs", 250, {"sampling_steps": 10}),
     ("ddpm", "ring", 1200, {"sampling_steps": 20}),
 )

@@ -7,7 +7,6 @@ from typing import Any
 
 from PIL import Image
 
-from zerosum.consultation import FAILED
 from zerosum.diagnosis.rules import diagnose
 from zerosum.folder import Folder
 from zerosum.pictures import captioned
@@ -25,13 +24,8 @@ class Side:
         self.sheets = {int(file.stem): file for file in sorted(folder.grids.glob("*.png"))}
         self.rows, facts = folder.checked(), folder.facts()
         self.ended, self.rounds = str(facts["ended"]), int(facts["rounds"])
-        self.found = [self._dated(row) for row in folder.found() if row["severity"] != "healthy"]
-        self.failure = self.ended.removeprefix(FAILED) if self.ended.startswith(FAILED) else None
-
-    def _dated(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A run breaks after its last look: that finding is of the round in which it broke."""
-        broke = row["severity"] == "fatal" and self.ended.startswith(FAILED)
-        return row | ({"first": self.rounds, "round": self.rounds} if broke else {})
+        self.found = [row for row in folder.found() if row["severity"] != "healthy"]
+        self.failure = facts.get("broke")
 
     def named(self, round_: int) -> list[str]:
         """The diseases that the doctor sees at this round, first what it names first; not what has passed by then."""

@@ -23,7 +23,7 @@ WORDS = {
     "copies": "share of copies",
     "label": "share of labels as asked",
     "leak": "running to batch statistics, distance",
-    "checkerboard": "unevenness of pixels",
+    "checkerboard": "pattern that all samples carry, over contrast",
     "contrast": "contrast within a sample",
     "samples.gradient": "gradient at the samples",
     "score.spread": "spread of D's scores",

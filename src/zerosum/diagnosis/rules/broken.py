@@ -74,18 +74,22 @@ def divergence(history: History) -> Finding | None:
 
 def learning_rate_too_high(history: History) -> Finding | None:
     """The weights of every player are thrown far from where they stood at once, and samples do not come near."""
-    grown = []
+    grown, first = [], 0
     for who in ("maker", "judge"):
-        weights = [row[f"{who}.weight"] for row in history.rows if f"{who}.weight" in row and row["share"] <= EARLY]
-        grown += [max(weights) / weights[0]] if len(weights) >= 4 and weights[0] > 0 else []
+        early = [row for row in history.rows if f"{who}.weight" in row and row["share"] <= EARLY]
+        weights = [row[f"{who}.weight"] for row in early]
+        if len(weights) >= 4 and weights[0] > 0:
+            grown.append(max(weights) / weights[0])
+            first = next((int(row["round"]) for row in early if row[f"{who}.weight"] > THROWN * weights[0]), first)
     distance = history.now("distance")
-    if not grown or min(grown) < THROWN or distance is None or distance < 0.1 or history.fell("distance") > 0.5:
+    if (
+        not grown
+        or min(grown) < THROWN
+        or distance is None
+        or distance < 0.1
+        or (history.fell("distance") or 0.0) > 0.5
+    ):
         return None
-    first = int(
-        next(row for row in history.rows if row.get("maker.weight", 0.0) > THROWN * history.rows[0]["maker.weight"])[
-            "round"
-        ]
-    )
     told = (
         f"The weights of every player have grown to {min(grown):.1f} times their first length within the first "
         f"{percent(EARLY)} of the run, and samples stay far from the data (distance {distance:.2g}): steps overshoot."
@@ -101,11 +105,12 @@ def learning_rate_too_low(history: History) -> Finding | None:
 
     first = history.since(crawls, "maker.step", "distance", least=3)
     gradients = history.series("samples.gradient")
-    if first is None or gradients[-1] < 0.1 * gradients[0] or history.fell("distance") > 0.1:
+    vanished = gradients and gradients[-1] < 0.1 * gradients[0]
+    if first is None or vanished or (history.fell("distance") or 0.0) > 0.1:
         return None
     step = history.now("maker.step") or 0.0
     told = (
-        f"A turn moves G's weights by {100 * step:.1g} % of their length, where about 1 % is usual: the samples "
-        f"have hardly changed since round {first:,}."
+        f"A turn moves G's weights by {100 * step:.1g} % of their length, where 0.1 to 3 % is usual: "
+        f"samples have not come nearer to the data since round {first:,}."
     )
     return finding(history, "learning-rate-too-low", "severe", first, told, step=step, distance=history.now("distance"))

@@ -20,8 +20,7 @@ KNOWN = 0.65  # AUC of training examples against held-out ones
 
 def vanishing_gradient(history: History) -> Finding | None:
     """D is sure, the gradient that reaches the samples has died, and they stand still far from the data."""
-    gradients = history.series("samples.gradient")
-    strongest = max(gradients, default=0.0)
+    strongest = max(history.smooth(history.series("samples.gradient")), default=0.0)
 
     def dead(row: dict[str, float]) -> bool:
         lost = row["samples.gradient"] < LOST * strongest
@@ -46,7 +45,7 @@ def d_overpowers(history: History) -> Finding | None:
         return row["auc"] > SURE and row["distance"] > FAR and ahead
 
     first = history.since(sure, "auc", "distance", "judge.step", "maker.step", least=4, odd=1)
-    if first is None or history.fell("distance", 4) > 0.2:
+    if first is None or (history.fell("distance", 4) or 0.0) > 0.2:
         return None
     ratio = (history.now("judge.step") or 0.0) / max(history.now("maker.step") or 0.0, 1e-12)
     told = (
@@ -65,7 +64,7 @@ def g_overpowers(history: History) -> Finding | None:
 
     first = history.since(untaught, "distance", "samples.gradient", least=4, odd=1)
     scores = [row["auc"] for row in history.having("auc")][-8:]
-    if first is None or len(scores) < 4 or history.fell("distance", 4) > 0.3:
+    if first is None or len(scores) < 4 or (history.fell("distance", 4) or 0.0) > 0.3:
         return None
     middle, low, high = median(scores), min(scores), max(scores)
     if abs(middle - 0.5) > BLIND and not (low < 0.5 - BLIND and high > 0.5 + BLIND):
@@ -82,7 +81,7 @@ def oscillation(history: History) -> Finding | None:
     """Who is ahead changes all the time, samples are thrown about, and nothing comes nearer."""
     scores, distances = [row["auc"] for row in history.having("auc")][-8:], history.series("distance")[-8:]
     first = history.since(lambda row: row["change"] > 0.4, "change", least=5, odd=2)
-    if first is None or len(scores) < 8 or median(distances) < NEAR or history.fell("distance") > 0.4:
+    if first is None or len(scores) < 8 or median(distances) < NEAR or (history.fell("distance") or 0.0) > 0.4:
         return None
     if (history.now("turnover", 5) or 0.0) < THROWN:
         return None
