@@ -29,7 +29,7 @@ from zerosum.prevention.opening import Opening
 from zerosum.run import data_and_held_out
 from zerosum.session import Session
 from zerosum.settings import resolve
-from zerosum.treatment.acts import ACTS, TIMES, Changes, paced
+from zerosum.treatment.acts import ACTS, TIMES, Changes, changes, paced
 from zerosum.ward.cases import CASES
 from zerosum.ward.playing import cured, sick, spoil
 
@@ -79,6 +79,7 @@ DROPPED = {  # measured, and offered no more
     "fast-both": lambda at: paced(at, at.players, TIMES),
     "larger-batch": larger_batch,
 }
+ACTS.update(DROPPED)
 
 
 def opening(name: str, out: Path) -> Opening:
@@ -95,7 +96,7 @@ def perform(task: Task, out: Path) -> tuple[Task, Row | None]:
     torch.set_num_threads(1)
     name, act, seed = task
     case, folder = CASES[name], out / f"{name}--{act or 'nothing'}--{seed}"
-    changed = (ACTS | DROPPED)[act](opening(name, out)) if act and act != CURE else {}
+    changed = changes(act, opening(name, out)) if act and act != CURE else {}
     changed |= dict(case.cure) if act == CURE else {}
     if act and act != CURE and not changed:
         return task, None  # it cannot be done here
