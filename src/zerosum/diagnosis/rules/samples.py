@@ -30,10 +30,10 @@ def mode_collapse(history: History) -> Finding | None:
     first = history.since(collapsed, "diversity", "missing", least=3, odd=1)
     if first is None or learns(history):
         return None
-    missing, diversity = history.now("missing") or 0.0, history.now("diversity") or 0.0
+    missing, diversity, twins = (history.now(name) or 0.0 for name in ("missing", "diversity", "twins"))
     told = (
-        f"Since round {first:,} samples have hardly differed: two of them are {percent(diversity)} as far apart as two "
-        f"real ones, and {percent(missing)} of the data lie where no sample falls."
+        f"Since round {first:,} samples have been alike: two of them are {percent(diversity)} as far apart as two real "
+        f"ones, {percent(twins)} have a near twin, and {percent(missing)} of the data lie where no sample falls."
     )
     return finding(
         history,
@@ -43,7 +43,7 @@ def mode_collapse(history: History) -> Finding | None:
         told,
         diversity=diversity,
         missing=missing,
-        twins=history.now("twins"),
+        twins=twins,
     )
 
 
