@@ -48,10 +48,10 @@ def consult(path: str | Path) -> Consultation:
     rows, facts = folder.checked(), folder.facts()
     findings = diagnose(rows, facts.get("broke"))
     named = {finding.disease for finding in findings} | {"healthy"}
-    worst: dict[str, Mapping[str, Any]] = {}
+    passed: dict[str, Mapping[str, Any]] = {}
     for row in folder.found():
         if row["disease"] not in named:
-            worst[row["disease"]] = row  # as it was said last
+            passed[row["disease"]] = row  # as it was said last
     last = int(rows[-1]["round"]) if rows else 0
     acts = tuple(facts["acts"]) if "acts" in facts else None
     tried = tuple(
@@ -61,7 +61,7 @@ def consult(path: str | Path) -> Consultation:
     return Consultation(
         folder.path,
         tuple(findings),
-        tuple(worst.values()),
+        tuple(passed.values()),
         len(rows),
         last,
         tuple(facts.get("cautions", ())),

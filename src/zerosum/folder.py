@@ -10,6 +10,8 @@ checkpoints/      everything to go on from      curves.png         losses and sc
 quality.jsonl     KID and coverage of few        model.safetensors  everything to sample with
                   samples, in the course        best.safetensors   the same, when KID was least
 evaluations/      what zerosum evaluate found
+checkups.jsonl    what the doctor read of           findings.jsonl     and what it said of it
+                  players, scores and samples
 treatments.jsonl  what --treat auto changed, one try a line, and whether it helped
 abandoned/NN/     what a treatment went back over: its lines, pictures and checkpoints, under the same names
 """

@@ -59,3 +59,13 @@ def test_few_examples_are_looked_at_as_often_as_it_takes(recipe: str, n: int, sm
     assert row["nonfinite"] == 0
     assert row["data.examples"] == n
     assert all(map(isfinite, row.values()))
+
+
+@pytest.mark.parametrize(("batch", "pack"), [(5, 5), (6, 4), (3, 2)])
+def test_a_batch_that_packs_do_not_divide_ends_no_run(batch: int, pack: int, tmp_path, small) -> None:
+    """D is shown whole batches only: fewer examples than a pack it cannot judge."""
+    asked = small("pacgan") | {"length": "3 rounds", "checkups": "1 rounds", "checkup_cost": 1, "quality_cost": 0}
+    chosen = settings.resolve("pacgan", None, asked | {"batch": batch, "pack": pack})
+    session = run.begin(chosen, tmp_path / "run")
+    assert run.conduct(session, lambda row, progress: None) == "finished"
+    assert 0 <= session.doctor.rows[0]["auc"] <= 1

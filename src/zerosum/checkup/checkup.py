@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -59,7 +60,8 @@ class Checkup:
         make = moves.makers(self.game, self.trainer.movers)
         with untouched(self.game):
             hand = self.reference.drawn.first(min(HAND, self.batch))
-            row["samples.gradient"] = moves.at_samples(self.game, make[0].player, Batch(hand.x, hand.y))
+            for mover in make[:1]:
+                row["samples.gradient"] = moves.at_samples(self.game, mover.player, Batch(hand.x, hand.y))
         with torch.no_grad(), untouched(self.game):
             made = self._make()
             row |= self._scores(made)
@@ -84,12 +86,16 @@ class Checkup:
             given = self.reference.drawn.x
             return torch.cat([self.game.translate(x, self.game.directions[0]) for x in self._parts(given)])
         assert self.z is not None
-        labels = self._parts(self.y) if self.y is not None and self.game.classes else [None] * len(self.z)
+        labels = self._parts(self.y) if self.y is not None and self.game.classes else repeat(None)
         return torch.cat([self.game.generate(z, y) for z, y in zip(self._parts(self.z), labels, strict=False)])
 
     def _parts(self, x: Tensor) -> tuple[Tensor, ...]:
-        """In equal parts of no more than a batch: what a round takes in memory, and its batch statistics."""
-        return x.chunk(-(-len(x) // self.batch))
+        """In nearly equal parts of no more than a batch: what a round takes in memory, and its batch statistics."""
+        return x.tensor_split(-(-len(x) // self.batch))
+
+    def _batches(self, x: Tensor) -> tuple[Tensor, ...]:
+        """In whole batches, as D may judge packs or minibatches; what is left over is left out."""
+        return x[: len(x) // self.batch * self.batch or len(x)].split(self.batch)
 
     def _scores(self, made: Tensor) -> Row:
         """What D says of reals that it is trained on, of samples, and of reals that it never saw.
@@ -115,8 +121,8 @@ class Checkup:
         x, y = of.x if made is None else made, of.y if made is None else self.y
         if self.translates:
             x, y = of.y if made is None else made, of.x  # type: ignore[assignment]
-        beside = [None] * len(x) if y is None else self._parts(y)
-        found = [self.game.judge(part, other) for part, other in zip(self._parts(x), beside, strict=False)]
+        beside = repeat(None) if y is None else self._batches(y)
+        found = [self.game.judge(part, other) for part, other in zip(self._batches(x), beside, strict=False)]
         return None if any(f is None for f in found) else torch.cat([f.float().cpu() for f in found if f is not None])
 
     def _samples(self, made: Tensor) -> Row:

@@ -16,9 +16,8 @@ class History:
     def __init__(self, rows: Sequence[Row], failure: str | None = None):
         self.failure, furthest = failure, 0.0
         self.rows: list[Row] = []
-        for (
-            row
-        ) in rows:  # of a run that was given a greater length the share falls back, but it stays as warm as it was
+        for row in rows:
+            # Of a run that was given a greater length the share falls back, but the run stays as warm as it was.
             furthest = max(furthest, row.get("share", 1.0))
             self.rows.append(row | {"share": furthest})
 
