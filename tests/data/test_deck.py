@@ -106,6 +106,45 @@ def test_what_cannot_be_dealt_is_refused():
         Deck(numbers(4), None, seed=0).load_state_dict(Deck(numbers(3), None, seed=0).state_dict())
 
 
+@settings(deadline=None, max_examples=40)
+@given(n=sizes, size=sizes, of=st.integers(1, 5), seed=st.integers(0, 2**32))
+def test_parts_of_a_batch_are_the_whole(n, size, of, seed):
+    """Each rank is given its slice of what one deck would deal, and counts the whole."""
+    whole, ranks = Deck(numbers(n), None, seed=seed), [Deck(numbers(n), None, seed=seed) for _ in range(of)]
+    for _ in range(3):
+        x = whole.deal(of * size)[0]
+        parts = [deck.deal(of * size, (rank, of))[0] for rank, deck in enumerate(ranks)]
+        assert [len(part) for part in parts] == [size] * of
+        assert torch.equal(torch.cat(parts), x)
+        for deck in ranks:
+            assert (deck.images, deck.epochs) == (whole.images, whole.epochs)
+            assert torch.equal(deck.state_dict()["order"], whole.state_dict()["order"])
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Deck(numbers(6), None, seed=0), lambda: TwoDecks(pictures(6), pictures(6), seed=0)]
+)
+def test_a_batch_that_cannot_be_cut_is_refused(make):
+    deck = make()
+    for n, part in ((10, (0, 3)), (9, (3, 3)), (9, (-1, 3)), (9, (0, 0))):
+        with pytest.raises(ValueError, match=rf"got part {part[0]} of {part[1]} of a batch of {n}"):
+            deck.deal(n, part)
+    assert deck.images == 0
+    assert deck.deal(9, (2, 3))[0].shape[0] == 3
+    assert deck.images == 9
+
+
+def test_two_decks_deal_parts_too():
+    whole, (one, other) = (
+        TwoDecks(pictures(9), pictures(7), seed=1),
+        (TwoDecks(pictures(9), pictures(7), seed=1) for _ in range(2)),
+    )
+    for _ in range(3):
+        dealt, first, second = whole.deal(4), one.deal(4, (0, 2)), other.deal(4, (1, 2))
+        for side in (0, 1):
+            assert torch.equal(dealt[side], torch.cat([first[side], second[side]]))
+
+
 def pictures(n: int, first: int = 0) -> torch.Tensor:
     """n pictures whose single level is their index, from `first` on."""
     return torch.arange(first, first + n, dtype=torch.uint8).reshape(n, 1, 1, 1).expand(n, 3, 2, 4).contiguous()

@@ -1,14 +1,28 @@
 """A folder or zip of pictures as one set: its split, its classes, what was skipped."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from zerosum.data import cache
 from zerosum.data.arrays import Arrays
+from zerosum.data.cache import Decoded
 from zerosum.data.dataset import DataError
 from zerosum.data.labels import read_labels
-from zerosum.data.pictures import Listing, Look, Picture, decode_all, list_folder, list_zip, look_all, settle_size
+from zerosum.data.pictures import (
+    LARGEST_KEPT,
+    Listing,
+    Look,
+    Picture,
+    decode_all,
+    list_folder,
+    list_zip,
+    look_all,
+    settle_size,
+)
 from zerosum.data.request import Request
 
 _SPLIT_FOLDER = re.compile(r"(train|test|val|valid|validation|dev)[ABab]?")
@@ -24,10 +38,25 @@ def labelled(listing: Listing, notes: list[str], request: Request, path: Path) -
     """Those pictures of a listing that are kept and can be read, their labels if any, and their names."""
     numbers, classes, more = labels_of(listing.pictures, request.labels)
     kept = request.choose(len(listing.pictures), numbers)
-    chosen = [listing.pictures[i] for i in kept]
-    images, good, told = decoded(chosen, look_all(chosen), listing.others, request, path)
-    labels = None if numbers is None else numbers[[kept[i] for i in good]]
-    return Arrays(images, labels, classes, (*notes, *more, *told), settled=True), [chosen[i].name for i in good]
+    chosen = Listing([listing.pictures[i] for i in kept], listing.others)
+    found, told = _wherever(chosen, request, path)
+    labels = None if numbers is None else numbers[[kept[i] for i in found.good]]
+    names = [chosen.pictures[i].name for i in found.good]
+    return Arrays(found.images, labels, classes, (*notes, *more, *found.notes, *told), settled=True), names
+
+
+def _wherever(listing: Listing, request: Request, path: Path) -> tuple[Decoded, list[str]]:
+    """Decoded in memory, or, if that is asked for or memory is short, on disk; and a note in that case."""
+    pictures, others = listing.pictures, listing.others
+    height, width = request.size or (LARGEST_KEPT, LARGEST_KEPT)
+    small = cache.fits(len(pictures) * height * width * (request.channels or 3))
+    if request.cache == "memory" or (request.cache == "auto" and small):
+        return decoded(pictures, look_all(pictures), others, request, path), []
+    file = cache.file_for(path, listing, request)
+    found = cache.find(file) or decoded(pictures, look_all(pictures), others, request, path, file=file)
+    on_disk = isinstance(found.images, np.memmap)
+    size = f"{found.images.nbytes / 1e6:,.1f} MB of decoded pictures"
+    return found, [f"{size} are read from '{file}', which may be deleted after the run"] if on_disk else []
 
 
 def listed(path: Path, split: str) -> tuple[Listing, list[str]]:
@@ -54,7 +83,7 @@ def _split_first(listing: Listing) -> Listing:
         return "/".join((split, side, *rest))
 
     others = [turned(name) for name in listing.others if name.count("/") > 1]
-    return Listing(sorted((Picture(turned(p.name), p.read) for p in listing.pictures), key=lambda p: p.name), others)
+    return Listing(sorted((replace(p, name=turned(p.name)) for p in listing.pictures), key=lambda p: p.name), others)
 
 
 def _parts(picture: Picture) -> list[str]:
@@ -71,7 +100,7 @@ def _below(listing: Listing, folder: str) -> Listing:
     start = len(folder) + 1
     inside = [p for p in listing.pictures if p.name.startswith(folder + "/")]
     others = [name for name in listing.others if name.startswith(folder + "/")]
-    return Listing([Picture(p.name[start:], p.read) for p in inside], [name[start:] for name in others])
+    return Listing([replace(p, name=p.name[start:]) for p in inside], [name[start:] for name in others])
 
 
 def _unwrapped(listing: Listing) -> Listing:
@@ -92,7 +121,7 @@ def _of_split(listing: Listing, path: Path, split: str) -> tuple[Listing, list[s
         if split in tops:
             return _unwrapped(_below(listing, split)), [note]
         cut = len(split)  # the domains A and B are the classes
-        inside = [Picture(p.name[cut:], p.read) for p in listing.pictures if p.name.startswith(split)]
+        inside = [replace(p, name=p.name[cut:]) for p in listing.pictures if p.name.startswith(split)]
         return Listing(inside, [name[cut:] for name in listing.others if name.startswith(split)]), [note]
     if split != "train":
         raise DataError(f"'{path}' has no split '{split}': it holds no folders train/ and {split}/; use split 'train'")
@@ -116,29 +145,61 @@ def labels_of(pictures: list[Picture], source: str | None) -> tuple[np.ndarray |
 
 
 def decoded(
-    pictures: list[Picture], looks: list[Look | None], others: list[str], request: Request, path: Path, parts: int = 1
-) -> tuple[np.ndarray, list[int], list[str]]:
-    """uint8 [n h w c], which pictures these are, notes; with several `parts` side by side in each [n h w parts*c]."""
+    pictures: list[Picture],
+    looks: list[Look | None],
+    others: list[str],
+    request: Request,
+    path: Path,
+    parts: int = 1,
+    file: Path | None = None,
+) -> Decoded:
+    """Those pictures that can be read, with several `parts` side by side in each as [n h w parts*c].
+
+    Where a `file` is given they are kept there, if that is asked for or memory is short.
+    """
     seen = [look for look in looks if look is not None]
     if not seen:
-        raise DataError(f"none of the {len(pictures):,} pictures in '{path}' can be read: check '{pictures[0].name}'")
+        raise _unreadable(pictures, path)
     size, note = (request.size, None) if request.size else settle_size(seen)
     channels = request.channels or (1 if all(look.gray for look in seen) else 3)
     readable = [i for i, look in enumerate(looks) if look is not None]
-    decoded = zip(readable, decode_all([pictures[i] for i in readable], size, channels, parts), strict=True)
-    arrays = {i: array for i, array in decoded if array is not None}
-    good = list(arrays)
-    if not good:
-        raise DataError(f"none of the {len(pictures):,} pictures in '{path}' can be read: check '{pictures[0].name}'")
-    skipped = [picture.name for i, picture in enumerate(pictures) if i not in arrays]
+    good: list[int] = []
+
+    def arrays() -> Iterator[np.ndarray]:
+        found = decode_all([pictures[i] for i in readable], size, channels, parts)
+        for i, array in zip(readable, found, strict=True):
+            if array is not None:
+                good.append(i)
+                yield array
+        if not good:
+            raise _unreadable(pictures, path)
+
+    def notes() -> list[str]:
+        there = set(good)
+        skipped = [picture.name for i, picture in enumerate(pictures) if i not in there]
+        return [
+            *filter(None, (note or _resized(seen, size), some("unreadable or oversized picture", skipped, "skipped"))),
+            *_of_all(seen, others, channels),
+        ]
+
+    most = len(readable) * size[0] * size[1] * channels * parts  # bytes
+    if file and (request.cache == "disk" or not cache.fits(most)):
+        return cache.write(file, most, arrays(), lambda: (good, notes()))
+    return Decoded(np.stack(list(arrays())), good, notes())
+
+
+def _unreadable(pictures: list[Picture], path: Path) -> DataError:
+    return DataError(f"none of the {len(pictures):,} pictures in '{path}' can be read: check '{pictures[0].name}'")
+
+
+def _of_all(seen: list[Look], others: list[str], channels: int) -> list[str]:
+    """Notes on what the headers say, and on the other files."""
     notes = [
-        note or _resized(seen, size),
-        some("unreadable or oversized picture", skipped, "skipped"),
         some("file that is no picture", others, "skipped", "files that are no pictures"),
         _count(sum(look.deep for look in seen), "scaled from 16 to 8 bits"),
         _count(sum(look.alpha for look in seen), "transparent and laid on white") if channels != 4 else None,
     ]
-    return np.stack(list(arrays.values())), good, [note for note in notes if note]
+    return [note for note in notes if note]
 
 
 def _resized(looks: list[Look], size: tuple[int, int]) -> str | None:

@@ -85,14 +85,14 @@ def _by_name(listing: Listing, notes: list[str], request: Request, path: Path) -
     alone = sorted(p.name for own, other in ((a, b), (b, a)) for stem, p in own.items() if stem not in other)
     stems = [stems[i] for i in request.choose(len(stems))]
     both = [a[stem] for stem in stems] + [b[stem] for stem in stems]
-    images, good, told = decoded(both, look_all(both), listing.others, request, path)
-    row = {index: row for row, index in enumerate(good)}
+    found = decoded(both, look_all(both), listing.others, request, path)
+    row = {index: row for row, index in enumerate(found.good)}
     whole = [i for i in range(len(stems)) if i in row and i + len(stems) in row]
     if not whole:
         raise DataError(f"none of the {len(stems):,} pairs in '{path}' can be read: check '{both[0].name}'")
     note = some("picture without a partner", alone, "skipped", "pictures without a partner")
-    first, second = images[[row[i] for i in whole]], images[[row[i + len(stems)] for i in whole]]
-    return Arrays(first, notes=(*notes, *([note] if note else []), *told), settled=True, partners=second)
+    first, second = found.images[[row[i] for i in whole]], found.images[[row[i + len(stems)] for i in whole]]
+    return Arrays(first, notes=(*notes, *([note] if note else []), *found.notes), settled=True, partners=second)
 
 
 def _first(names: Sequence[str]) -> str:
@@ -119,8 +119,8 @@ def _halves(
     """Pairs from pictures of two side by side: left is A, right is B."""
     narrow = [i for i, look in enumerate(looks) if look and not _wide([look])]
     kept = [i for i in range(len(pictures)) if i not in set(narrow)]
-    images, _, told = decoded([pictures[i] for i in kept], [looks[i] for i in kept], others, request, path, 2)
-    channels = images.shape[3] // 2
+    found = decoded([pictures[i] for i in kept], [looks[i] for i in kept], others, request, path, 2)
+    images, channels = found.images, found.images.shape[3] // 2
     note = some("picture not twice as wide as high", [pictures[i].name for i in narrow], "skipped")
     notes = [*notes, "every picture is two side by side: A is its left half, B its right", *([note] if note else [])]
-    return Arrays(images[..., :channels], notes=(*notes, *told), settled=True, partners=images[..., channels:])
+    return Arrays(images[..., :channels], notes=(*notes, *found.notes), settled=True, partners=images[..., channels:])

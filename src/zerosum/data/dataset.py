@@ -11,7 +11,7 @@ from zerosum.data.spec import Spec
 
 @dataclass(frozen=True)
 class Dataset:
-    """Examples held in memory, with their shape, their labels if any, and what was done to them on the way."""
+    """Examples, in memory or `OnDisk`, with their shape, their labels if any, and what was done to them on the way."""
 
     name: str  # short, fit for a run folder: "glyphs", "mnist", "flowers"
     spec: Spec

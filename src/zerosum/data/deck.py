@@ -1,12 +1,72 @@
 """Decks of examples, dealt in shuffled batches without waiting for the device."""
 
+import copy
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from zerosum.data.dataset import Dataset
+from zerosum.data.on_disk import OnDisk
+from zerosum.data.reader import Reader
 from zerosum.data.spec import Domains, Points
+
+
+class Order:
+    """The shuffled order of n examples, a new one each epoch; the same seed draws the same on every device."""
+
+    def __init__(self, n: int, seed: int, device: torch.device):
+        self.n, self.device = n, device
+        self.drawn = 0  # examples so far
+        self._generator = torch.Generator().manual_seed(seed)
+        self._shuffle()
+
+    def draw(self, n: int) -> Tensor:
+        """Indices [n] of the next n examples, over as many epochs as that takes."""
+        if n < 1:
+            raise ValueError(f"got a batch of {n}: at least 1 is needed")
+        pieces = []
+        missing = n
+        while missing:
+            if self._position == self.n:
+                self._shuffle()
+            piece = self._order[self._position : self._position + missing]
+            self._position += len(piece)
+            missing -= len(piece)
+            pieces.append(piece)
+        self.drawn += n
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+    def peek(self, n: int) -> Tensor:
+        """What `draw` will give next; nothing is drawn."""
+        twin = copy.copy(self)  # the order itself is never changed, only replaced
+        twin._generator = torch.Generator()
+        twin._generator.set_state(self._generator.get_state())
+        return twin.draw(n)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "generator": self._generator.get_state(),
+            "order": self._order.cpu().clone(),
+            "position": self._position,
+            "images": self.drawn,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if len(state["order"]) != self.n:
+            raise ValueError(
+                f"the saved deck had {len(state['order'])} examples, this one has {self.n}: "
+                "resume with the data the run was started with"
+            )
+        self._generator.set_state(state["generator"].cpu())
+        self._order = state["order"].to(self.device, copy=True)
+        self._position = int(state["position"])
+        self.drawn = int(state["images"])
+
+    def _shuffle(self) -> None:
+        self._order = torch.randperm(self.n, generator=self._generator).to(self.device, non_blocking=True)
+        self._position = 0
 
 
 class Deck:
@@ -16,6 +76,9 @@ class Deck:
     What goes with each example is dealt beside it: labels [n], or partners, pictures uint8 [n c h w].
     A batch may span the end of an epoch, so its shape never varies; it may be larger than the data set.
     The order comes from the deck's own generator on the CPU: the same seed deals the same batches on every device.
+
+    Pictures that stay on disk (`OnDisk`) are dealt the same: the next batch is read while this one is played, on the
+    guess that as many will be asked for, and only batches travel to the device.
 
     >>> deck = Deck(torch.arange(5.0).reshape(5, 1), None, seed=0)
     >>> deck.deal(3)[0].shape, deck.deal(3)[0].shape, deck.images, deck.epochs
@@ -32,72 +95,55 @@ class Deck:
         if labels is not None and len(labels) != len(examples):
             raise ValueError(f"got {len(labels)} labels for {len(examples)} examples: one label each is needed")
         self.device = torch.device(device)
-        self._held = _held(examples).to(self.device)
+        self._reader = Reader(partial(_read, examples, self.device)) if isinstance(examples, OnDisk) else None
+        self._held = None if self._reader else _held(examples).to(self.device)
         self._labels = None if labels is None else _held(labels).to(self.device)
-        self._generator = torch.Generator().manual_seed(seed)
-        self._dealt = 0
-        self._shuffle()
-        self.last = self._order[:0]
+        self._order = Order(len(examples), seed, torch.device("cpu") if self._reader else self.device)
+        self.last = torch.zeros(0, dtype=torch.int64, device=self._order.device)
 
     def __len__(self) -> int:
-        return len(self._held)
+        return self._order.n
 
     @property
     def images(self) -> int:
         """Examples dealt so far."""
-        return self._dealt
+        return self._order.drawn
 
     @property
     def epochs(self) -> float:
         """Times the whole deck was dealt so far."""
-        return self._dealt / len(self)
+        return self._order.drawn / len(self)
 
-    def deal(self, n: int) -> tuple[Tensor, Tensor | None]:
-        """The next n examples: images as x/127.5 - 1 in [-1, 1], float32 [n c h w] channels_last; labels int64 [n]."""
-        self.last = self._draw(n)
-        return _dealt(self._held, self.last), None if self._labels is None else _dealt(self._labels, self.last)
+    @property
+    def stalled(self) -> float:
+        """Seconds that `deal` has waited for pictures to come from disk; 0 where they are in memory."""
+        return self._reader.stalled if self._reader else 0.0
+
+    def deal(self, n: int, part: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor | None]:
+        """The next n examples: images as x/127.5 - 1 in [-1, 1], float32 [n c h w] channels_last; labels int64 [n].
+
+        Of part (i, k), only the i-th of k equal slices of them is given; all n are counted as dealt. Raises ValueError
+        where n cannot be cut so.
+        """
+        _check_part(n, part)
+        self.last = _slice(self._order.draw(n), part)
+        if self._reader:
+            x = self._reader.take(self.last)
+            self._reader.expect(_slice(self._order.peek(n), part))
+            images = _normalised(x.to(self.device, non_blocking=True))
+        else:
+            assert self._held is not None
+            images = _dealt(self._held, self.last)
+        return images, None if self._labels is None else _dealt(self._labels, self.last.to(self.device))
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides what will be dealt: tensors and ints only."""
-        return {
-            "generator": self._generator.get_state(),
-            "order": self._order.cpu().clone(),
-            "position": self._position,
-            "images": self._dealt,
-        }
+        return self._order.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on exactly where `state_dict` was taken; ValueError if that deck had another number of examples."""
-        if len(state["order"]) != len(self):
-            raise ValueError(
-                f"the saved deck had {len(state['order'])} examples, this one has {len(self)}: "
-                "resume with the data the run was started with"
-            )
-        self._generator.set_state(state["generator"].cpu())
-        self._order = state["order"].to(self.device, copy=True)
-        self._position = int(state["position"])
-        self._dealt = int(state["images"])
-        self.last = self._order[:0]
-
-    def _draw(self, n: int) -> Tensor:
-        """Indices of the next n examples, over as many epochs as that takes."""
-        if n < 1:
-            raise ValueError(f"got a batch of {n}: at least 1 is needed")
-        pieces = []
-        missing = n
-        while missing:
-            if self._position == len(self):
-                self._shuffle()
-            piece = self._order[self._position : self._position + missing]
-            self._position += len(piece)
-            missing -= len(piece)
-            pieces.append(piece)
-        self._dealt += n
-        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-
-    def _shuffle(self) -> None:
-        self._order = torch.randperm(len(self), generator=self._generator).to(self.device, non_blocking=True)
-        self._position = 0
+        self._order.load_state_dict(state)
+        self.last = self.last[:0]
 
 
 class TwoDecks:
@@ -120,9 +166,14 @@ class TwoDecks:
         """Times the first domain was dealt so far."""
         return self.a.epochs
 
-    def deal(self, n: int) -> tuple[Tensor, Tensor]:
-        """The next n pictures of each domain, float32 in [-1, 1]."""
-        return self.a.deal(n)[0], self.b.deal(n)[0]
+    @property
+    def stalled(self) -> float:
+        """Seconds that `deal` has waited for pictures to come from disk."""
+        return self.a.stalled + self.b.stalled
+
+    def deal(self, n: int, part: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
+        """The next n pictures of each domain, float32 in [-1, 1]; of part (i, k), the i-th of k slices of them."""
+        return self.a.deal(n, part)[0], self.b.deal(n, part)[0]
 
     def state_dict(self) -> dict[str, Any]:
         return {"a": self.a.state_dict(), "b": self.b.state_dict()}
@@ -141,7 +192,30 @@ def _held(values: Tensor) -> Tensor:
 
 def _dealt(held: Tensor, which: Tensor) -> Tensor:
     chosen = held.index_select(0, which)
-    return chosen.float().div_(127.5).sub_(1.0).permute(0, 3, 1, 2) if held.dtype == torch.uint8 else chosen
+    return _normalised(chosen) if held.dtype == torch.uint8 else chosen
+
+
+def _normalised(pictures: Tensor) -> Tensor:
+    """uint8 [n h w c] -> float [n c h w] in [-1, 1], channels_last."""
+    return pictures.float().div_(127.5).sub_(1.0).permute(0, 3, 1, 2)
+
+
+def _read(examples: OnDisk, device: torch.device, which: Tensor) -> Tensor:
+    """The pictures in memory, from where a GPU takes them without being waited for: uint8 [n h w c]."""
+    pictures = examples.read(which)
+    return pictures.pin_memory() if device.type == "cuda" else pictures
+
+
+def _check_part(n: int, part: tuple[int, int]) -> None:
+    i, k = part
+    if not 0 <= i < k or n % k:
+        raise ValueError(f"got part {i} of {k} of a batch of {n}: expected part 0 .. {k - 1}, and {k} to divide it")
+
+
+def _slice(which: Tensor, part: tuple[int, int]) -> Tensor:
+    i, k = part
+    size = len(which) // k
+    return which[i * size : (i + 1) * size]
 
 
 def deck_of(dataset: Dataset, *, labelled: bool, seed: int, device: torch.device) -> Deck | TwoDecks:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from zerosum.data.dataset import Dataset
+from zerosum.data.on_disk import OnDisk
 from zerosum.data.spec import Domains
 
 SHARE, FEWEST = 0.1, 500  # kept back where nobody says how much; of smaller sets, nothing
@@ -29,10 +30,10 @@ def keep_back(dataset: Dataset, share: float | None = None) -> tuple[Dataset, Da
 
 
 def _rows(dataset: Dataset, rows: Tensor) -> Dataset:
-    of = dataset.factors
+    of, held = dataset.factors, dataset.examples
     return replace(
         dataset,
-        examples=dataset.examples[rows],
+        examples=held.only(rows) if isinstance(held, OnDisk) else held[rows],
         labels=None if dataset.labels is None else dataset.labels[rows],
         partners=None if dataset.partners is None else dataset.partners[rows],
         factors=None if of is None else {name: values[rows] for name, values in of.items()},

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -24,6 +25,7 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 LARGEST_KEPT = 128  # a folder of one size above this is reduced, unless a size is asked for
 USUAL = (64, 64)  # [h w] of pictures that have to be reduced to one size
 _LARGEST_FILE = 1 << 28  # bytes; a zip may claim any size for a member
+_AT_ONCE = 1 << 26  # bytes of decoded pictures
 _ORIENTATION = 0x0112  # the EXIF tag; 5..8 swap the sides
 _GRAY = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L"))
 _UNREADABLE = (
@@ -43,10 +45,11 @@ _UNREADABLE = (
 
 @dataclass(frozen=True)
 class Picture:
-    """One file: its name within the folder or zip, with '/', and how to read it."""
+    """One file: its name within the folder or zip, with '/', how to read it, and what changes when it does."""
 
     name: str
     read: Callable[[], bytes]
+    stamp: Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,11 @@ def list_folder(folder: Path) -> Listing:
     for base, folders, names in os.walk(folder, followlinks=False):
         folders[:] = [name for name in folders if not name.startswith(".")]
         files += [path for name in names if (path := Path(base, name)).is_file()]  # a pipe would be read for ever
-    return _listing([Picture(path.relative_to(folder).as_posix(), path.read_bytes) for path in files])
+    return _listing([Picture(p.relative_to(folder).as_posix(), p.read_bytes, partial(_stamp, p)) for p in files])
+
+
+def _stamp(file: Path) -> str:
+    return f"{file.stat().st_size} bytes of {file.stat().st_mtime_ns}"
 
 
 def list_zip(path: Path) -> Listing:
@@ -91,7 +98,11 @@ def list_zip(path: Path) -> Listing:
 
         return read
 
-    return _listing([Picture(m.filename.replace("\\", "/"), reader(m)) for m in archive.infolist() if not m.is_dir()])
+    def stamp(member: zipfile.ZipInfo) -> str:
+        return f"{member.file_size} bytes of checksum {member.CRC}"
+
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    return _listing([Picture(m.filename.replace("\\", "/"), reader(m), partial(stamp, m)) for m in members])
 
 
 def _listing(files: list[Picture]) -> Listing:
@@ -187,9 +198,13 @@ def look_all(pictures: list[Picture], parts: int = 1) -> list[Look | None]:
 
 def decode_all(
     pictures: list[Picture], size: tuple[int, int], channels: int, parts: int = 1
-) -> list[np.ndarray | None]:
-    with _strict(), ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda picture: decode(picture, size, channels, parts), pictures))
+) -> Iterator[np.ndarray | None]:
+    """Each picture as `decode` gives it, in order; at most about `_AT_ONCE` bytes of them wait to be taken."""
+    block = max(1, _AT_ONCE // (size[0] * size[1] * channels * parts))
+    for start in range(0, len(pictures), block):
+        with _strict(), ThreadPoolExecutor() as pool:
+            found = pool.map(lambda picture: decode(picture, size, channels, parts), pictures[start : start + block])
+        yield from found
 
 
 def refit(images: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from zerosum.data.dataset import DataError, did_you_mean
 SPLITS = ("train", "test")
 PAIRINGS = ("pairs", "domains")
 DIRECTIONS = ("AtoB", "BtoA")
+CACHES = ("auto", "memory", "disk")
 _SMALLEST, _LARGEST = 4, 1024  # sides in pixels that can be asked for
 
 
@@ -25,6 +26,7 @@ class Request:
     seed: int
     pairing: str | None = None
     direction: str = "AtoB"
+    cache: str = "memory"
 
     def choose(self, n: int, labels: np.ndarray | None = None) -> list[int]:
         """Which of n examples are kept, in order: all, or `limit` of them drawn by the seed; of each of two domains."""
@@ -51,6 +53,7 @@ def check(
     seed: int,
     pairing: str | None = None,
     direction: str = "AtoB",
+    cache: str = "auto",
 ) -> Request:
     """A request, or DataError for anything that no source could give."""
     if split not in SPLITS:
@@ -61,13 +64,13 @@ def check(
         )
     if direction not in DIRECTIONS:
         raise DataError(f"got direction '{direction}', expected 'AtoB' or 'BtoA'.{did_you_mean(direction, DIRECTIONS)}")
+    if cache not in CACHES:
+        raise DataError(f"got cache '{cache}', expected 'auto', 'memory' or 'disk'.{did_you_mean(cache, CACHES)}")
     if channels not in (None, 1, 3, 4):
         raise DataError(f"got {channels} channels, expected 1 (gray), 3 (RGB) or 4 (RGBA)")
     if limit is not None and limit < 1:
         raise DataError(f"got a limit of {limit}, expected at least 1 example")
-    if size is None:
-        return Request(None, channels, labels, split, limit, seed, pairing, direction)
-    height, width = (size, size) if isinstance(size, int) else size
-    if not all(_SMALLEST <= side <= _LARGEST for side in (height, width)):
-        raise DataError(f"got size {height}x{width}, expected each side from {_SMALLEST} to {_LARGEST} pixels")
-    return Request((height, width), channels, labels, split, limit, seed, pairing, direction)
+    sides = (size, size) if isinstance(size, int) else size
+    if sides and not all(_SMALLEST <= side <= _LARGEST for side in sides):
+        raise DataError(f"got size {sides[0]}x{sides[1]}, expected each side from {_SMALLEST} to {_LARGEST} pixels")
+    return Request(sides, channels, labels, split, limit, seed, pairing, direction, "memory" if pairing else cache)

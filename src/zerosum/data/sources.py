@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from zerosum.data.albums import read_album
 from zerosum.data.arrays import Arrays, images_idx, images_npz, is_idx
@@ -24,6 +25,7 @@ from zerosum.data.dataset import DataError, Dataset, did_you_mean
 from zerosum.data.embedded import DOMAINS, PAIRS, made
 from zerosum.data.known import CLASSES, in_folder, read_known
 from zerosum.data.labels import check_labels, read_labels
+from zerosum.data.on_disk import OnDisk
 from zerosum.data.pairing import couple, lean, no_domains, no_pairs, of_classes
 from zerosum.data.pictures import refit
 from zerosum.data.request import Request, check
@@ -46,8 +48,9 @@ def load(
     seed: int = 0,
     pairing: str | None = None,
     direction: str = "AtoB",
+    cache: str = "auto",
 ) -> Dataset:
-    """The named or found set, in memory; DataError, in one line, if it cannot be had.
+    """The named or found set; DataError, in one line, if it cannot be had.
 
     size      side or (height, width): images are centre-cropped to that aspect and resized with antialiasing
     channels  1, 3 or 4; by default 1 if every image is stored as gray, else 3 with transparency laid on white
@@ -57,6 +60,8 @@ def load(
               so many pairs, or so many of each of two domains
     pairing   what a recipe needs: "pairs", "domains" or, by default, the set as it is
     direction "AtoB", or "BtoA": the two sides of pairs or domains change places
+    cache     "disk": the pictures of a folder or zip are decoded once, into the user's cache, and read from there as
+              they are needed; "memory": all are held; by default what is more than a quarter of the memory is on disk
 
     Pairs are folders A/ and B/ whose pictures have the same names, or pictures of two side by side (left A, right B).
     Domains are folders A/ and B/, trainA/ and trainB/, or any labelled set of two classes; pairs serve as domains, B
@@ -68,7 +73,7 @@ def load(
     >>> load("cityscape", limit=3, direction="BtoA").partners.shape
     torch.Size([3, 3, 32, 32])
     """
-    request = check(size, channels, labels, split, limit, seed, pairing, direction)
+    request = check(size, channels, labels, split, limit, seed, pairing, direction, cache)
     if (pairing or direction != "AtoB") and (one := made(source, replace(request, limit=1))):
         couple(one, request)  # what cannot be is said before all is drawn
     data = made(source, request)
@@ -79,6 +84,11 @@ def load(
     elif data is None:
         path = _existing(source)
         data = _from_arrays(_name(path), _read(path, source, request), request)
+    if cache == "disk" and not isinstance(data.examples, OnDisk):
+        raise DataError(
+            f"got cache=disk for '{source}', and only a folder or zip of pictures that are no pairs or domains is kept "
+            "on disk: leave it out"
+        )
     return couple(data, request)
 
 
@@ -157,7 +167,11 @@ def _dataset(
     name: str, images: np.ndarray, labels: np.ndarray | None, classes: tuple[str, ...], notes: tuple[str, ...]
 ) -> Dataset:
     """uint8 [n h w c] -> Dataset."""
-    examples = torch.from_numpy(np.require(images.transpose(0, 3, 1, 2), requirements=["C", "W"]))
+    examples: Tensor = (
+        OnDisk(images)
+        if isinstance(images, np.memmap)
+        else torch.from_numpy(np.require(images.transpose(0, 3, 1, 2), requirements=["C", "W"]))
+    )
     numbers = None if labels is None else torch.from_numpy(np.require(labels, np.int64, ["C", "W"]))
     channels, height, width = examples.shape[1:]
     return Dataset(name, Images(channels, height, width, classes), examples, numbers, notes)
