@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from zerosum.networks.blocks import Unflatten
+from zerosum.networks.blocks import Flatten, Unflatten
 
 
 def halvings(height: int, width: int, times: int) -> list[tuple[int, int]]:
@@ -38,7 +38,7 @@ class Encoder(nn.Sequential):
             if stage > 1:
                 layers.append(_convolution((stage - 1) * width, stage * width, stride=2))
             layers += [_convolution(stage * width, stage * width) for _ in range(blocks)]
-        super().__init__(*layers, nn.Flatten(), nn.Linear(stages * width * rows * columns, latent))
+        super().__init__(*layers, Flatten(), nn.Linear(stages * width * rows * columns, latent))
 
 
 class Decoder(nn.Module):

@@ -45,6 +45,29 @@ class Unflatten(nn.Module):
         return x.view(-1, *self.shape).contiguous(memory_format=torch.channels_last)
 
 
+class Flatten(nn.Module):
+    """[n c h w] -> [n c*h*w], whose gradient comes back in the memory layout that convolutions are fastest in."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.requires_grad and x.device.type == "cpu":
+            x = x.view_as(x)  # a hook of its own: x may be a leaf, or be looked at by others
+            x.register_hook(lambda slope: slope.contiguous(memory_format=torch.channels_last))
+        return x.flatten(1)
+
+
+class GroupNorm(nn.GroupNorm):
+    """torch's group norm, by torch's kernel for the other memory layout where that is faster: on a CPU.
+
+    The one for channels_last is up to 3 times as slow at one channel a group, and 4 to 20 times in bfloat16.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        alone = self.num_groups == self.num_channels
+        if x.device.type != "cpu" or not (alone or x.dtype == torch.bfloat16):
+            return super().forward(x)
+        return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
+
+
 class Crop(nn.Module):
     """The middle height x width of a picture: for sizes that doubling does not meet exactly."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from zerosum.networks.blocks import Crop, Dropout, Unflatten
+from zerosum.networks.blocks import Crop, Dropout, Flatten, Unflatten
 from zerosum.networks.minibatch import Minibatch
 
 
@@ -106,7 +106,7 @@ class Discriminator(nn.Module):
                 f"{len(widths)} halvings leave nothing of {shape[1]}x{shape[2]} pictures: give fewer widths"
             )
         features = widths[-1] * height * width
-        layers.append(nn.Flatten())
+        layers.append(Flatten())
         if minibatch is not None:
             sight = minibatch(features)
             layers.append(sight)

@@ -25,7 +25,7 @@ class Jitter(nn.Module):
             return x
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
-            angle, shear, zoom, right, down = self.ranges * (2 * torch.rand(5, len(x), device=x.device) - 1)
+            angle, shear, zoom, right, down = self.ranges * (2 * torch.rand(len(x), 5, device=x.device).T - 1)
             cosine, sine = (1 + zoom) * angle.cos(), (1 + zoom) * angle.sin()
             rows = [torch.stack([cosine, shear - sine, right], 1), torch.stack([sine, cosine, down], 1)]
             places = affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False)

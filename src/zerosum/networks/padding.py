@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from zerosum.networks.blocks import GroupNorm
+
 
 class Padded(nn.Module):
     """[n c h w] -> [n c' h w] by a network that needs sides which are multiples of `multiple`.
@@ -30,4 +32,4 @@ def instance_norm(channels: int) -> nn.Module:
     What batch norm is where a batch is one picture; so no picture depends on its neighbours (Ulyanov et al. 2016,
     arXiv:1607.08022). As groups of one channel: that keeps the layout in memory that convolutions are fastest in.
     """
-    return nn.GroupNorm(channels, channels)
+    return GroupNorm(channels, channels)

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu, linear
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, linear
 
 from zerosum.networks.blocks import Crop, Unflatten
 from zerosum.networks.minibatch import MinibatchDeviation
@@ -45,7 +45,7 @@ class EqualConv(nn.Conv2d):
         self.scale = gain / (inputs * kernel**2) ** 0.5
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
+        return self._conv_forward(x, self.weight * self.scale, self.bias)
 
 
 class PixelNorm(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zerosum.networks.blocks import Crop, Dropout
+from zerosum.networks.blocks import Crop, Dropout, GroupNorm
 from zerosum.networks.mlp import MLP
 
 
@@ -40,9 +40,9 @@ class TimedMLP(nn.Module):
         return self.layers(torch.cat([x, angles.sin(), angles.cos(), sinusoids(t, self.waves)], 1))
 
 
-def norm(channels: int) -> nn.GroupNorm:
+def norm(channels: int) -> GroupNorm:
     """Group norm: 32 groups (the authors' code), fewer where a group would have less than 4 channels."""
-    return nn.GroupNorm(math.gcd(32, max(1, channels // 4), channels), channels)
+    return GroupNorm(math.gcd(32, max(1, channels // 4), channels), channels)
 
 
 def silent(layer: nn.Conv2d) -> nn.Conv2d:
