@@ -8,11 +8,14 @@ torch.Size([5, 2])
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zerosum import ranks
     from zerosum.model import Model
+    from zerosum.settings import Settings
 
 __version__ = "0.1.0"
 
@@ -30,13 +33,11 @@ def train(
     `settings` are those of `zerosum config RECIPE`, by name: `length="5000 rounds"`, `batch=128`, `lr=1e-4`.
     Raises ValueError for what cannot be, NonFinite (an ArithmeticError) where the game breaks.
     """
-    from zerosum import run
+    from zerosum import ranks
     from zerosum.settings import resolve
 
-    overrides = settings | ({"source": str(data)} if data is not None else {})
-    session = run.begin(resolve(recipe, preset, overrides), None if out is None else Path(out))
-    run.conduct(session, lambda row, progress: None)
-    return session.folder.path
+    chosen = resolve(recipe, preset, settings | ({"source": str(data)} if data is not None else {}))
+    return _played(chosen, lambda: ranks.begin(chosen, None if out is None else Path(out)))
 
 
 def resume(folder: str | Path, length: str | None = None) -> Path:
@@ -46,9 +47,19 @@ def resume(folder: str | Path, length: str | None = None) -> Path:
     """
     from zerosum import run
 
-    session, _ = run.go_on(run.Folder.open(folder), length)
-    run.conduct(session, lambda row, progress: None)
-    return session.folder.path
+    found = run.Folder.open(folder)
+    return _played(found.settings(), lambda: run.go_on(found, length))
+
+
+def _played(settings: Settings, begin: Callable[[], ranks.Begun]) -> Path:
+    """The folder of the session that `begin` gives, played to its end; of the ranks that torchrun began, the first's."""
+    from zerosum import ranks, run
+
+    with ranks.led(settings, begin) as begun:
+        if begun is None:
+            raise SystemExit  # this rank has followed to the end: what the caller does with the folder is for one
+        run.conduct(begun[0], lambda row, progress: None)
+        return begun[0].folder.path
 
 
 def load(path: str | Path, device: str = "cpu") -> Model:

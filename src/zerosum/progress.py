@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from zerosum.span import duration
+
 if TYPE_CHECKING:
     from zerosum.run import Session
     from zerosum.settings import Settings
@@ -47,11 +49,13 @@ def introduction(session: Session, preset: str | None = None) -> list[str]:
     sizes = [f"{part} {sum(p.numel() for p in net.parameters()):,}" for part, net in session.game.named_children()]
     chosen = f"{name} --preset {preset}" if preset else name
     played = [play.length, f"batch {play.batch}", play.dynamics, play.precision]
+    ranks = [f"{session.world.size} ranks"] if session.world.size > 1 else []
     return [
         f" Data      {' · '.join(found)}",
         *(f"           {note}" for note in dataset.notes),
         f" Recipe    {chosen} ({recipe_of(name).paper}) · parameters {' · '.join(sizes)}",
-        f" Play      {' · '.join(played)} · {session.game.device} · seed {play.seed}",
+        f" Play      {' · '.join([*played, *ranks])} · {session.game.device} · seed {play.seed}",
+        *([f" Forecast  {session.expected}"] if session.expected else []),
         *(f" Caution   {caution}" for caution in session.cautions),
         f" Run       {session.folder.path}      Ctrl-C saves and stops",
     ]
@@ -109,7 +113,7 @@ def explained(settings: Settings) -> list[str]:
     from zerosum.settings import kind
 
     lines = [f"recipe: {settings.recipe}"]
-    for section in ("data", "game", "play"):
+    for section in ("data", "game", "play", "speed"):
         part = getattr(settings, section)
         values = {name: getattr(part, name) for name in type(part).model_fields}
         shown = {
@@ -182,22 +186,19 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
-def duration(seconds: float) -> str:
-    """
-    >>> duration(6.3), duration(75), duration(3 * 3600 + 65)
-    ('6.3 s', '1 min 15 s', '3 h 1 min')
-    """
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
 def _news(session: Session, known: set[tuple[str, str]]) -> Iterator[str]:
-    """Diseases that the doctor has not named before, or not as so grave."""
+    """Diseases that the doctor has not named before, or not as so grave; and how short memory is."""
     from zerosum.consultation import headline
 
+    why = getattr(session.trainer.dynamics, "why", None)
+    if isinstance(why, str) and ("graph", why) not in known:
+        known.add(("graph", why))
+        yield f" Speed     rounds are not one CUDA graph: {why}"
+    pieces = session.trainer.pieces
+    if pieces > session.settings.play.pieces and ("pieces", str(pieces)) not in known:
+        known.add(("pieces", str(pieces)))
+        size = session.settings.play.batch // pieces
+        yield f" Memory    gave out: a batch is played in {pieces} pieces of {size} from now on, for the same gradient"
     for finding in session.doctor.findings:
         if finding.severity != "healthy" and (finding.disease, finding.severity) not in known:
             known.add((finding.disease, finding.severity))

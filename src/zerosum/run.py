@@ -14,13 +14,14 @@ from typing import Any
 
 import torch
 
-from zerosum import __version__, model, prevention, schedule
+from zerosum import __version__, forecast, model, prevention, schedule
 from zerosum.data import sources
 from zerosum.data.dataset import DataError, Dataset
 from zerosum.data.held_out import keep_back
 from zerosum.data.spec import Domains, Images, Pairs, Points
 from zerosum.folder import Folder, RunError
 from zerosum.play.trainer import NonFinite
+from zerosum.play.world import World
 from zerosum.prevention.opening import Opening
 from zerosum.session import Session, Show
 from zerosum.settings import Settings, SettingsError, recipe_of, resolve
@@ -31,12 +32,21 @@ __all__ = ["Folder", "NonFinite", "RunError", "Session", "begin", "conduct", "go
 
 
 def begin(settings: Settings, out: Path | None = None) -> Session:
-    """Load the data, build the game, make the folder; nothing is played yet. Raises DataError, ValueError, RunError."""
-    session = Session(settings, *data_and_held_out(settings, most=1000))
-    schedule.check(settings, session.dataset.spec)
+    """Load the data, build the game, make the folder; nothing of the run is played yet.
+
+    A precision left to choose is chosen, by a few rounds of a game like it. Raises DataError, ValueError, RunError.
+    """
+    dataset, held_out = data_and_held_out(settings, most=1000)
+    schedule.check(settings, dataset.spec)
+    expected = forecast.quickly(settings, dataset, World().size)
+    session = Session(forecast.chosen(settings, expected), dataset, held_out)
+    session.expected = expected
+    settings = session.written
     session.cautions = prevention.check(session.settings, session.game, session.dataset)
     _check_disk(session, out or Path("runs"))
     session.enter(Folder.create(out, f"{session.dataset.name}-{settings.recipe}", settings))
+    if expected:
+        session.folder.note(forecast=str(expected))
     cautions = {"cautions": [str(caution) for caution in session.cautions]} if session.cautions else {}
     acts = possible(Opening(session.settings, session.game, session.dataset))  # what can be done for it, if need be
     session.folder.note(**_facts(session), **cautions, acts=acts, ended="running")
@@ -90,6 +100,7 @@ def conduct(session: Session, show: Show, tell: Callable[[str], None] = lambda w
             if number and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):  # nohup
                 handled.enter_context(_stopped_by(number, session))
         play = Treatment(session, tell).play if session.settings.play.treat == "auto" else session.play
+        ended: str | None = None
         try:
             while (ended := play(show)) is None:
                 pass  # it has gone back, and plays on
@@ -104,6 +115,9 @@ def conduct(session: Session, show: Show, tell: Callable[[str], None] = lambda w
             with contextlib.suppress(OSError):
                 session.folder.note(ended=f"failed: {error}")
             raise
+        finally:
+            if ended:  # else the ranks hear it where the group is left
+                session.world.tell("end", ended)
 
 
 def check_recipe(word: str | None) -> None:
@@ -141,7 +155,7 @@ def data_and_held_out(settings: Settings, most: int = 10_000) -> tuple[Dataset, 
         "direction": data.direction,
         "pairing": next((name for kind, name in PAIRINGS.items() if kind in recipe_of(settings.recipe).takes), None),
     }
-    dataset = sources.load(data.source, limit=data.limit, **asked)
+    dataset = sources.load(data.source, limit=data.limit, cache=data.cache, **asked)
     if isinstance(dataset.spec, Images):
         asked |= {"size": (dataset.spec.height, dataset.spec.width), "channels": dataset.spec.channels}
     with contextlib.suppress(DataError):  # no such split, or not one that fits

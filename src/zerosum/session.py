@@ -8,21 +8,19 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import torch
-
 from zerosum import __version__, model, pictures
 from zerosum.data.dataset import Dataset
-from zerosum.data.deck import deck_of
 from zerosum.doctor import Doctor
 from zerosum.folder import Folder, check_same
+from zerosum.forecast import Forecast
 from zerosum.look import look_at
-from zerosum.play import precision
 from zerosum.play.checkpoint import Checkpoints
 from zerosum.play.trainer import means
 from zerosum.prevention import Caution
 from zerosum.schedule import in_force
-from zerosum.settings import Settings, Span
-from zerosum.table import trainer_of
+from zerosum.seat import Seat
+from zerosum.settings import Settings
+from zerosum.span import Span
 from zerosum.watch import Watch
 
 SPANS = ("pictures", "checkpoints", "quality", "checkups")
@@ -32,31 +30,24 @@ Show = Callable[[Row, Row], None]
 """Told of every row of readings (empty: none is whole yet), and of the progress in every unit."""
 
 
-class Session:
+class Session(Seat):
     """A run at the table. Built, it has found what can be wrong with the settings; it plays once it has a folder."""
 
     folder: Folder
     checkpoints: Checkpoints
     film: pictures.Film
     cautions: Sequence[Caution] = ()
+    expected: Forecast | None = None
 
     def __init__(self, settings: Settings, dataset: Dataset, held_out: Dataset | None = None):
-        self.dataset, self.held_out, self.stopped = dataset, held_out, False
+        super().__init__(dataset)
+        self.held_out, self.stopped = held_out, False
         self.fingerprint = model.fingerprint(dataset)
         self.sit_down(settings)
 
     def sit_down(self, written: Settings, rounds: int = 0) -> None:
-        """Everything as it is before the first round, by what is in force after so many of these settings."""
-        self.written, self.settings = written, in_force(written, rounds)
-        settings, dataset, play = self.settings, self.dataset, self.settings.play
-        torch.manual_seed(play.seed)
-        device = precision.choose_device(play.device)
-        if device.type == "cpu":
-            precision.keep_memory()
-        self.game: Any = model.build(settings.recipe, settings.game, dataset.spec)
-        self.game.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.deck = deck_of(dataset, labelled=self.game.classes > 0, seed=play.seed, device=device)
-        self.trainer = trainer_of(self.game, lambda: self.deck.deal(play.batch), play)
+        super().sit_down(written, rounds)
+        dataset, play = self.dataset, self.settings.play
         self.length = Span.parse(play.length)
         self.spans = {name: Span.parse(getattr(play, name)) for name in SPANS}
         self.every = int(Span.parse(play.readings).amount)
@@ -126,10 +117,11 @@ class Session:
 
     def round(self) -> None:
         """One round, at a share of the learning rates: 1; over the cooldown, down to 0 with the length that is left."""
+        share = 1.0
         if cooldown := self.settings.play.cooldown:
             left = max(0.0, 1 - self.length.share(self.progress()))
-            self.trainer.pace(min(1.0, left / cooldown))
-        self.trainer.round()
+            share = min(1.0, left / cooldown)
+        self.turns(share)
 
     def over(self) -> bool:
         return self.stopped or self.enough is not None or self.length.share(self.progress()) >= 1
@@ -180,13 +172,8 @@ class Session:
         Raises NonFinite where a weight is not a number: every checkpoint can be gone on from.
         """
         self.trainer.check()
-        state = self.identity(self.trainer.rounds) | {
-            "seconds": self.seconds,
-            "unwritten": self.unwritten,
-            "deck": self.deck.state_dict(),
-            "trainer": self.trainer.state_dict(),
-        }
-        self.checkpoints.save(self.trainer.rounds, state)
+        state = self.identity(self.trainer.rounds) | {"seconds": self.seconds, "unwritten": self.unwritten}
+        self.checkpoints.save(self.trainer.rounds, state | self.state())
         self.save_model(self.folder.model)
 
     def save_model(self, path: Path, **more: Any) -> None:
@@ -220,9 +207,7 @@ class Session:
         rounds: int = state["trainer"]["rounds"]
         check_same(state, self.identity(rounds), self.folder)
         self.sit_down(self.written, rounds)
-        self.trainer.load_state_dict(state["trainer"])
-        self.trainer.pace(1.0)  # rates are those of the settings
-        self.deck.load_state_dict(state["deck"])
+        self.take(state)
         self.seconds, self.unwritten = state["seconds"], state["unwritten"]
         self.done = self.due()
         self.watch.recall([row for row in self.folder.marks() if row["round"] <= self.trainer.rounds])
@@ -235,7 +220,8 @@ class Session:
         return {"recipe": self.settings.recipe, "game": game, "data": self.fingerprint}
 
     def reached(self) -> Row:
-        return {"rounds": self.trainer.rounds, "images": self.deck.images, "seconds": round(self.seconds, 1)}
+        found = {"rounds": self.trainer.rounds, "images": self.deck.images, "seconds": round(self.seconds, 1)}
+        return found | {"pieces": self.trainer.pieces, "stalled_seconds": round(self.deck.stalled, 1)}
 
     def draw(self) -> None:
         """Curves and film so far: what a kill cannot take away."""

@@ -39,3 +39,16 @@ class Span:
         counts: dict[str, float] = {"rounds": rounds, "images": images, "kimg": images / 1000, "epochs": epochs}
         counts |= {"seconds": seconds, "minutes": seconds / 60}
         return counts | {"%": 100 * self.share(counts)}
+
+
+def duration(seconds: float) -> str:
+    """Seconds, as people say them.
+
+    >>> duration(6.3), duration(75), duration(3 * 3600 + 65)
+    ('6.3 s', '1 min 15 s', '3 h 1 min')
+    """
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

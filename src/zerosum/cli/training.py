@@ -37,12 +37,15 @@ def train(
             help="What the doctor does about a disease: tell; auto: go back, change one thing, see if it helps."
         ),
     ] = None,
+    foretell: Annotated[
+        bool, typer.Option("--forecast", help="Tell how fast, how long and how much memory, and do no more.")
+    ] = False,
     gif: Gif = False,
     debug: Debug = False,
 ) -> None:
     """Train a recipe on data, into a run folder."""
     with one_line_errors(debug):
-        from zerosum import progress, run, settings
+        from zerosum import forecast, progress, ranks, run, settings
 
         run.check_recipe(recipe)
         overrides = settings.parse_assignments(assignments or [])
@@ -51,9 +54,15 @@ def train(
         overrides |= {"treat": treat} if treat is not None else {}
         overrides |= _length(rounds, kimg, minutes)
         base = settings.load(config) if config else None
-        session = run.begin(settings.resolve(recipe, preset, overrides, base), out)
-        say(progress.introduction(session, preset))
-        _play(session, gif)
+        chosen = settings.resolve(recipe, preset, overrides, base)
+        if foretell:
+            console.print(f" Forecast  {forecast.forecast(chosen, run.data_of(chosen))} · {chosen.play.length}")
+            return
+        with ranks.led(chosen, lambda: ranks.begin(chosen, out)) as begun:
+            if begun:
+                say(f" ! {trouble}: an older checkpoint is used" for trouble in begun[1])
+                say(progress.introduction(begun[0], preset))
+                _play(begun[0], gif)
 
 
 def resume(
@@ -66,15 +75,18 @@ def resume(
 ) -> None:
     """Go on with a run that was cut, exactly where its last checkpoint is; or play a finished one further."""
     with one_line_errors(debug):
-        from zerosum import run
+        from zerosum import ranks, run
 
-        length = _length(rounds, kimg, minutes).get("length")
-        session, troubles = run.go_on(run.Folder.open(folder), length)
-        say(f" ! {trouble}: an older checkpoint is used" for trouble in troubles)
-        reached = session.trainer.rounds
-        place = f"at round {reached:,}" if reached else "from the start: no checkpoint had been saved yet"
-        console.print(f" Resumed   {folder} {place}; plays to {session.settings.play.length}")
-        _play(session, gif)
+        found, length = run.Folder.open(folder), _length(rounds, kimg, minutes).get("length")
+        with ranks.led(found.settings(), lambda: run.go_on(found, length)) as begun:
+            if begun is None:
+                return
+            session, troubles = begun
+            say(f" ! {trouble}: an older checkpoint is used" for trouble in troubles)
+            reached = session.trainer.rounds
+            place = f"at round {reached:,}" if reached else "from the start: no checkpoint had been saved yet"
+            console.print(f" Resumed   {folder} {place}; plays to {session.settings.play.length}")
+            _play(session, gif)
 
 
 def recipes(debug: Debug = False) -> None:

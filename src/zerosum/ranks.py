@@ -1,0 +1,58 @@
+"""Runs of several processes: rank 0 leads and writes the folder, the others follow; all begin again where one is lost.
+
+torchrun says who is who in the environment. Without it there is one rank, which leads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from zerosum import run
+from zerosum.folder import Folder
+from zerosum.play.world import joined
+from zerosum.seat import Seat
+from zerosum.session import Session
+from zerosum.settings import Settings
+
+Begun = tuple[Session, list[str]]
+
+
+@contextlib.contextmanager
+def led(settings: Settings, begin: Callable[[], Begun]) -> Iterator[Begun | None]:
+    """The session that `begin` gives, and what was wrong on the way, to be played; None on ranks that have followed it.
+
+    Raises what `begin` does, and ValueError where the ranks do not find each other.
+    """
+    with joined(settings.play.device) as world:
+        if world.rank:
+            Seat(run.data_of(settings)).follow()
+            yield None
+        else:
+            yield begin()
+
+
+def begin(settings: Settings, out: Path | None) -> Begun:
+    """A new run; or, where torchrun has begun these processes anew, the run that they had begun before."""
+    before = _begun_before(out)
+    if before is None:
+        session, troubles = run.begin(settings, out), list[str]()
+        if job := os.environ.get("TORCHELASTIC_RUN_ID"):
+            session.folder.note(job=job)
+        return session, troubles
+    return run.go_on(before)
+
+
+def _begun_before(out: Path | None) -> Folder | None:
+    """The newest folder of this job of torchrun's that has not ended."""
+    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+        return None
+    places = [out] if out is not None else sorted(Path("runs").glob("[0-9]*"), reverse=True)
+    for place in places:
+        folder = Folder(place)
+        told = folder.facts()
+        if told.get("job") == os.environ.get("TORCHELASTIC_RUN_ID") and told.get("ended") != "finished":
+            return folder
+    return None
