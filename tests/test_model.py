@@ -39,10 +39,13 @@ def runs(tmp_path_factory, small):
 @pytest.mark.parametrize("recipe", [*FROM_NOISE, "points"])
 def test_the_same_seed_gives_the_same_samples_and_more_begin_with_them(runs, recipe):
     loaded = zerosum.load(runs(recipe))
-    many = loaded.sample(model.BLOCK + 9, seed=3)
+    many, labels, _ = loaded.draw(model.BLOCK + 9, seed=3)
     assert torch.equal(loaded.sample(5, seed=3), many[:5])
     assert torch.equal(zerosum.load(str(runs(recipe))).sample(model.BLOCK, seed=3), many[: model.BLOCK])
     assert not torch.equal(loaded.sample(5, seed=4), many[:5])
+    part, told, _ = loaded.draw(7, seed=3, first=model.BLOCK + 2)
+    assert torch.equal(part, many[-7:])
+    assert told is None if labels is None else torch.equal(told, labels[-7:])
     if isinstance(loaded.spec, Images):
         assert many.shape == (model.BLOCK + 9, loaded.spec.height, loaded.spec.width, loaded.spec.channels)
         assert many.dtype == torch.uint8

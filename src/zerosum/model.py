@@ -21,9 +21,9 @@ from zerosum.data.spec import Domains, Images, Pairs, Points, Spec
 from zerosum.game import Game, Translator
 from zerosum.play.checkpoint import DamagedFile, atomically
 from zerosum.recipes import RECIPES
+from zerosum.stream import BLOCK, Stream
 
 FORMAT = 1
-BLOCK = 64  # samples drawn at once
 READ_BYTES = 64 * 2**20  # of the data, about, for its fingerprint
 KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Images, Points, Pairs, Domains)}
 
@@ -105,45 +105,43 @@ class Model:
         """
         return self.draw(n, label, seed)[0]
 
-    @torch.no_grad()
     def draw(
-        self, n: int, label: int | str | Tensor | None = None, seed: int | None = None, *, scored: bool = False
+        self,
+        n: int,
+        label: int | str | Tensor | None = None,
+        seed: int | None = None,
+        *,
+        scored: bool = False,
+        first: int = 0,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """As `sample`; with labels [n] if there are any, and if `scored`, the probabilities [n] that D calls them real.
 
-        `label` may also hold the number of each sample's class: [n].
+        `label` may also hold the number of each sample's class: [n]. With `first`, the n samples from that one on: what
+        is before them is passed over, not made, so that many samples can be drawn in parts.
 
-        Whole blocks are drawn and the last is cut, so that sample i depends on the seed and i alone, to the last bit.
+        Whole blocks are drawn and the ends cut, so that sample i depends on the seed and i alone, to the last bit.
         """
         if n < 1:
             raise ValueError(f"{n} samples asked for; expected 1 or more")
-        self._can_sample()
-        chance = torch.Generator()
-        chance.manual_seed(chance.seed() if seed is None else seed)
-        asked = None if label is None else self._asked(label, n)
+        self.check_samples()
+        stream, skip = Stream(self.game, seed), first % BLOCK
+        wanted = label if isinstance(label, Tensor) or label is None else torch.full((n,), self.class_number(label))
+        asked = None if wanted is None else nn.functional.pad(wanted, (skip, -(skip + n) % BLOCK)).split(BLOCK)
         blocks: list[tuple[Tensor | None, ...]] = []
-        for i in range(0, n, BLOCK):
-            y = self.game.labels(BLOCK, chance)
-            y = y if y is None or asked is None else asked[i : i + BLOCK]
-            x = self.game.sample(BLOCK, y, chance)
-            realness = self.game.realness(x, None if y is None else y.to(x.device)) if scored else None
-            blocks.append((self._as_data(x), y, realness))  # bytes at once: many samples take little memory
-        xs, ys, judged = (_joined(parts, n) for parts in zip(*blocks, strict=True))
+        for i in range(-(-(skip + n) // BLOCK)):
+            x, y, realness = stream.block(first // BLOCK + i, None if asked is None else asked[i], scored=scored)
+            blocks.append((self.as_data(x), y, realness))  # bytes at once: many samples take little memory
+        xs, ys, judged = (_joined(parts, skip, skip + n) for parts in zip(*blocks, strict=True))
         assert xs is not None
         return xs, ys, judged
 
-    def _asked(self, label: int | str | Tensor, n: int) -> Tensor:
-        """The class of each of n samples, and of those that fill the last block."""
-        wanted = label if isinstance(label, Tensor) else torch.full((n,), self.class_number(label))
-        return nn.functional.pad(wanted, (0, -n % BLOCK))
-
     def latents(self, n: int, seed: int, label: int | str | None = None) -> tuple[Tensor, Tensor | None]:
         """The z [n d] and labels [n] that `sample` with this seed, and this label, makes its samples of."""
-        self._can_sample()
+        self.check_samples()
         chance = torch.Generator().manual_seed(seed)
         wanted = None if label is None else self.class_number(label)
         drawn = [(self.game.labels(BLOCK, chance), self.game.noise(BLOCK, chance)) for _ in range(0, n, BLOCK)]
-        z, y = (_joined(parts, n) for parts in zip(*((z, y) for y, z in drawn), strict=True))
+        z, y = (_joined(parts, 0, n) for parts in zip(*((z, y) for y, z in drawn), strict=True))
         assert z is not None
         return z, y if y is None or wanted is None else torch.full_like(y, wanted)
 
@@ -157,9 +155,10 @@ class Model:
             self.game.generate(z[at : at + BLOCK].to(device), None if y is None else y[at : at + BLOCK].to(device))
             for at in range(0, len(z), BLOCK)
         ]
-        return self._as_data(torch.cat(made).cpu())
+        return self.as_data(torch.cat(made).cpu())
 
-    def _can_sample(self) -> None:
+    def check_samples(self) -> None:
+        """Raises ValueError for a game that makes nothing out of noise alone."""
         if isinstance(self.game, Translator):
             raise ValueError(f"{self.header['recipe']} makes pictures out of pictures: zerosum translate RUN PICTURE")
 
@@ -168,8 +167,8 @@ class Model:
         """Whether there is a discriminator to ask."""
         return type(self.game).realness is not Game.realness
 
-    def _as_data(self, x: Tensor) -> Tensor:
-        """[-1, 1] float [n c h w] -> uint8 [n h w c]; points in the data's own units."""
+    def as_data(self, x: Tensor) -> Tensor:
+        """What the game makes, as data: [-1, 1] float [n c h w] -> uint8 [n h w c]; points in the data's own units."""
         if isinstance(self.spec, Points):
             return x * self.spec.scale
         return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
@@ -186,10 +185,10 @@ class Model:
         raise ValueError(f"no label '{label}'. {hint}This model knows {', '.join(classes[:30])}")
 
 
-def _joined(parts: Sequence[Tensor | None], n: int) -> Tensor | None:
-    """Blocks as one, cut to n, on the CPU; None where a block has none."""
+def _joined(parts: Sequence[Tensor | None], start: int, end: int) -> Tensor | None:
+    """Blocks as one, cut, on the CPU; None where a block has none."""
     there = [part.cpu() for part in parts if part is not None]
-    return torch.cat(there)[:n] if there else None
+    return torch.cat(there)[start:end] if there else None
 
 
 def load(path: str | Path, device: str = "cpu", changes: Mapping[str, Any] | None = None) -> Model:

@@ -54,7 +54,9 @@ def _check(model: Model, n: int, out: Path, scored: bool) -> None:
     if out.suffix not in ("", ".png", ".npz"):
         raise ValueError(f"samples are written as .png, .npz or into a folder, got {out}: change its ending")
     if out.suffix == ".png" and n > MOST_TILES:
-        raise ValueError(f"{n:,} samples are too many for one picture (at most {MOST_TILES:,}): write an .npz")
+        raise ValueError(
+            f"{n:,} samples are too many for a picture (at most {MOST_TILES:,}): write an .npz or a folder"
+        )
     if not isinstance(model.spec, Images) and (not out.suffix or (scored and out.suffix == ".png")):
         raise ValueError(f"points are written as a plain .png, or as .npz with --scores if asked, got {out}")
     if scored and not out.suffix:

@@ -37,24 +37,22 @@ def evaluate(
 ) -> None:
     """Say how good samples are, how sure that is, what real pictures score, and whether they are copies."""
     with one_line_errors(debug):
-        from zerosum.judge import evaluation
+        from zerosum.judge import evaluation, ranks
         from zerosum.judge.request import Request
         from zerosum.settings import parse_assignments
 
         asked = Request(data, parse_assignments(assignments or []), samples, seed, features, lpips)
         found = []
-        for path in of:
-            result = evaluation.evaluate(path, asked, utility=utility, tell=_tell)
-            found.append(result.report)
-            kept = evaluation.keep(result, path, out)
-            if not as_json:
-                say(
-                    [
-                        *evaluation.lines(result.report),
-                        f" Kept      {kept}: {', '.join(['report.json', *result.gallery])}",
-                    ]
-                )
-        if as_json:
+        with ranks.joined() as world:
+            leads = world.rank == 0
+            for path in of:
+                result = evaluation.evaluate(path, asked, utility=utility, tell=_tell if leads else lambda line: None)
+                found.append(result.report)
+                if leads:
+                    kept = evaluation.keep(result, path, out)
+                    told = f" Kept      {kept}: {', '.join(['report.json', *result.gallery])}"
+                    say([] if as_json else [*evaluation.lines(result.report), told])
+        if as_json and leads:
             console.print(json.dumps(found[0] if len(found) == 1 else found, indent=1))
 
 

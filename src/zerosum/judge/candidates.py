@@ -16,7 +16,9 @@ from zerosum import model
 from zerosum.data import sources
 from zerosum.data.dataset import Dataset
 from zerosum.data.spec import Images, Points, Spec
+from zerosum.judge.ranks import spread
 from zerosum.play.precision import choose_device
+from zerosum.stream import BLOCK
 
 MODEL = "model.safetensors"
 
@@ -65,7 +67,12 @@ def _drawn(path: Path, data: Dataset, count: int, seed: int) -> Candidate:
         rows = torch.randint(len(data), (count,), generator=torch.Generator().manual_seed(seed))
         asked = data.labels[rows]  # classes as often as the data has them: what is compared is the drawing
     start = time.perf_counter()
-    x, y, _ = loaded.draw(count, asked, seed)
+    parts = spread(
+        count,
+        BLOCK,
+        lambda first, end: loaded.draw(end - first, None if asked is None else asked[first:end], seed, first=first)[:2],
+    )
+    x, y = torch.cat([part[0] for part in parts]), _labels([part[1] for part in parts])
     seconds = time.perf_counter() - start
     if y is not None:
         y = _numbers_of(y, loaded.spec.classes, data.spec.classes)
@@ -73,6 +80,11 @@ def _drawn(path: Path, data: Dataset, count: int, seed: int) -> Candidate:
     origin = {name: loaded.header[name] for name in ("recipe", "rounds", "images", "seed", "trained_on")}
     origin |= {"sha256": _sha256(file)}
     return Candidate(str(path), x.permute(0, 3, 1, 2) if x.ndim == 4 else x, y, origin, seconds)
+
+
+def _labels(parts: list[Tensor | None]) -> Tensor | None:
+    there = [part for part in parts if part is not None]
+    return torch.cat(there) if there else None
 
 
 def _read(path: Path, data: Dataset, count: int) -> Candidate:

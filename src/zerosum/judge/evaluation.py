@@ -19,7 +19,7 @@ from zerosum import __version__, model, pictures
 from zerosum.data.dataset import Dataset
 from zerosum.data.spec import Domains, Images, Pairs
 from zerosum.game import Game
-from zerosum.judge import report, translations
+from zerosum.judge import ranks, report, translations
 from zerosum.judge.candidates import Candidate, candidate, check, is_model
 from zerosum.judge.judging import Judge, Seen, number_or_need, plain
 from zerosum.judge.request import Request, Tell, run_of
@@ -47,17 +47,24 @@ class Evaluation:
 def evaluate(path: Path, asked: Request, *, utility: bool = False, tell: Tell = lambda line: None) -> Evaluation:
     """Judge the run, model or pictures at `path`. The same request gives the same digits.
 
+    Where ranks are joined, each draws a part of the samples and sees a part of all examples; rank 0 concludes.
     Raises ValueError, FileNotFoundError, DataError where it cannot be judged: what was got, what was expected.
     """
     asked.ready()
-    train, held_out = asked.material(path)
+    with ranks.leader_first():
+        train, held_out = asked.material(path)
     if isinstance(train.spec, Pairs | Domains):
-        found, sheets = translations.report(path, train, held_out, asked)
+        found, sheets = ranks.concluded(lambda: translations.report(path, train, held_out, asked))
         return Evaluation(_headed(found, train), sheets)
     shown = candidate(path, train, asked.samples, asked.seed)
     check(shown)
     judge = asked.judge(train, held_out, tell)
     seen = judge.show(shown)
+    return ranks.concluded(lambda: _evaluation(path, judge, shown, seen, utility=utility, tell=tell))
+
+
+def _evaluation(path: Path, judge: Judge, shown: Candidate, seen: Seen, *, utility: bool, tell: Tell) -> Evaluation:
+    train, held_out = judge.train, judge.held_out
     found = judged(judge, shown, seen)
     copies = _or_reason(lambda: _copying(judge, shown, path))
     found["copies"] = asdict(copies) if isinstance(copies, Copying) else copies

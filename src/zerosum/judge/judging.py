@@ -17,6 +17,7 @@ from zerosum.data.dataset import Dataset
 from zerosum.data.spec import Points
 from zerosum.data.toy import TOYS, Mixture
 from zerosum.judge.candidates import Candidate
+from zerosum.judge.ranks import spread
 from zerosum.metrics.better import verdict
 from zerosum.metrics.coverage import coverage
 from zerosum.metrics.features import Features
@@ -60,7 +61,8 @@ class Judge:
         """uint8 [n c h w] or float [n d], with the classes that they were asked to show, if any."""
         if isinstance(self.train.spec, Points):
             examples = examples / self.train.spec.scale
-        features, told = self.features(examples), self.features.probabilities
+        parts = spread(len(examples), self.features.block, lambda start, end: self.features(examples[start:end]))
+        features, told = torch.cat(parts), self.features.probabilities
         return Seen(examples, labels, features, None if told is None else told(features))
 
     def show(self, candidate: Candidate) -> Seen:

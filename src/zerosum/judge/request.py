@@ -13,6 +13,7 @@ from zerosum.data.dataset import Dataset
 from zerosum.folder import Folder
 from zerosum.judge.extractors import choose
 from zerosum.judge.judging import Judge
+from zerosum.judge.ranks import leader_first
 from zerosum.play.precision import keep_memory
 from zerosum.run import data_and_held_out
 from zerosum.settings import Settings, load, resolve
@@ -66,7 +67,8 @@ class Request:
 
     def judge(self, train: Dataset, held_out: Dataset | None, tell: Tell = lambda line: None) -> Judge:
         """With the features that fit, or those asked for."""
-        features = choose(train, held_out, self.features, tell)
+        with leader_first():
+            features = choose(train, held_out, self.features, tell)
         return Judge(train, held_out, features, self.samples, self.seed)
 
 
