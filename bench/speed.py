@@ -1,34 +1,42 @@
-"""images/s of `dcgan --preset mnist28` beside a plain tutorial-style PyTorch loop of the same network, in one run.
+"""How fast each recipe plays beside other loops of the same networks: in one run, in turns, by medians.
 
-    python bench/speed.py --threads 1 --rounds 12 --repeats 5
+    python bench/speed.py dcgan --tensorflow PYTHON     `dcgan --preset mnist28`, batch 256, beside two tutorials' loops
+    python bench/speed.py recipes                       every recipe's small run beside its plain loop (play/plain.py)
 
-The plain loop is what tutorials write: float images through a DataLoader, BCEWithLogitsLoss against ones and zeros, D
-on reals, D on detached fakes, step; D on the fakes again, step; `.item()` each step; torch's own layers and defaults.
-The runs alternate (A B C A B C ...), and the ratio is that of medians. With one thread the clock is the process's own
-CPU time, so that other work on the machine does not count.
+Every loop has a process of its own, and they take turns (A B C A B C ...). With one thread the clock is CPU time, so
+that other work on the machine counts less; the ratio is that of medians. PYTHON is an interpreter with tensorflow-cpu:
+without it that row is left out, and said to be.
+
+The PyTorch tutorial loop is what tutorials write: float images through a DataLoader, BCEWithLogitsLoss against ones and
+zeros, D on reals, D on detached fakes, step; D on the fakes again, step; `.item()` each step; torch's own layers and
+defaults. The TensorFlow one is bench/tutorial_tensorflow.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from zerosum.data import sources
-from zerosum.data.deck import Deck
-from zerosum.play.dynamics import alternating, simultaneous
-from zerosum.play.precision import bfloat16, full, keep_memory
-from zerosum.play.trainer import Trainer
-from zerosum.settings import resolve
+from zerosum.benchmark.loops import Fast, Loop
+from zerosum.benchmark.measuring import Benchmark, bench, heading, lines, ratio
+from zerosum.benchmark.rivals import Rival, alternate, rival
+from zerosum.play.plain import loader
+from zerosum.run import data_of
+from zerosum.settings import Settings, resolve
 
 from judge import keep
 
-BATCH = 256
+TUTORIAL = "PyTorch tutorial loop"
+TENSORFLOW = "TensorFlow tutorial loop"
 
 
 def plain_networks() -> tuple[nn.Module, nn.Module]:
@@ -60,94 +68,116 @@ def plain_networks() -> tuple[nn.Module, nn.Module]:
     return G, D
 
 
-def plain_loop(images: torch.Tensor) -> Callable[[int], None]:
-    G, D = plain_networks()
-    loader = torch.utils.data.DataLoader(
-        torch.utils.data.TensorDataset(images.float() / 127.5 - 1), BATCH, shuffle=True, drop_last=True
-    )
-    d_optimizer, g_optimizer = torch.optim.Adam(D.parameters(), 1e-4), torch.optim.Adam(G.parameters(), 1e-4)
-    criterion = nn.BCEWithLogitsLoss()
-    batches = iter(loader)
+class Tutorial(Loop):
+    """The PyTorch tutorial's loop of that network."""
 
-    def play(rounds: int) -> None:
-        nonlocal batches
-        for _ in range(rounds):
-            batch = next(batches, None)
-            if batch is None:
-                batches = iter(loader)
-                batch = next(batches)
-            (x,) = batch
-            fakes = G(torch.randn(BATCH, 100))
-            D.zero_grad()
-            loss = criterion(D(x), torch.ones(BATCH, 1)) + criterion(D(fakes.detach()), torch.zeros(BATCH, 1))
-            loss.backward()
-            d_optimizer.step()
-            G.zero_grad()
-            g_loss = criterion(D(fakes), torch.ones(BATCH, 1))
-            g_loss.backward()
-            g_optimizer.step()
-            loss.item(), g_loss.item()
+    def __init__(self, settings: Settings):
+        super().__init__(settings)
+        torch.manual_seed(0)
+        self.G, self.D = plain_networks()
+        self.batch = settings.play.batch
+        self.deal = loader(data_of(settings).examples / 127.5 - 1, None, self.batch)
+        self.of_D, self.of_G = (torch.optim.Adam(network.parameters(), 1e-4) for network in (self.D, self.G))
+        self.criterion = nn.BCEWithLogitsLoss()
 
-    return play
+    def round(self) -> None:
+        (x, _), ones, zeros = self.deal(), torch.ones(self.batch, 1), torch.zeros(self.batch, 1)
+        fakes = self.G(torch.randn(self.batch, 100))
+        self.D.zero_grad()
+        loss: Tensor = self.criterion(self.D(x), ones) + self.criterion(self.D(fakes.detach()), zeros)
+        loss.backward()
+        self.of_D.step()
+        self.G.zero_grad()
+        g_loss: Tensor = self.criterion(self.D(fakes), ones)
+        g_loss.backward()
+        self.of_G.step()
+        loss.item(), g_loss.item()
 
 
-def zerosum_loop(dataset: Any, precision: Any, dynamics: Any) -> Callable[[int], None]:
-    settings = resolve("dcgan", "mnist28")
-    from zerosum.recipes import RECIPES
+class TensorFlow(Rival):
+    """The TensorFlow tutorial's loop, by another interpreter."""
 
-    game = RECIPES["dcgan"].game(settings.game, dataset.spec)
-    game.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    deck = Deck(dataset.examples, None, seed=0)
-    trainer = Trainer(game, lambda: deck.deal(BATCH), dynamics=dynamics, precision=precision, average=0.0)
+    def __init__(self, python: str, images: Path, batch: int, threads: int):
+        program = Path(__file__).with_name("tutorial_tensorflow.py")
+        words = [python, str(program), str(images), str(batch), str(threads)]
+        self.program = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        _, self.version = self._line().split()
 
-    def play(rounds: int) -> None:
-        for _ in range(rounds):
-            trainer.round()
-        trainer.collect()
+    def ask(self, name: str, *given: Any) -> float:
+        assert self.program.stdin is not None
+        print(given[0], file=self.program.stdin, flush=True)
+        return float(self._line())
 
-    return play
+    def _line(self) -> str:
+        assert self.program.stdout is not None
+        line: str = self.program.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.program.args} ended without a word")
+        return line
+
+    def end(self) -> None:
+        assert self.program.stdin is not None
+        self.program.stdin.close()
+        self.program.wait()
+
+
+def dcgan(args: argparse.Namespace) -> dict[str, Any]:
+    """Rows for `dcgan --preset mnist28`."""
+    settings = resolve("dcgan", "mnist28", {"source": args.data})
+    full, half = (_in(settings, precision) for precision in ("float32", "bfloat16"))
+    told: dict[str, Any] = {"batch": settings.play.batch, "tensorflow": "not measured: no --tensorflow PYTHON"}
+    with ExitStack() as open_, tempfile.TemporaryDirectory() as folder:
+        rivals: dict[str, Rival] = {TUTORIAL: open_.enter_context(rival(args.threads, Tutorial, settings))}
+        if args.tensorflow:
+            images = Path(folder) / "images.npy"
+            np.save(images, data_of(settings).examples.permute(0, 2, 3, 1).numpy())
+            tensorflow = TensorFlow(args.tensorflow, images, settings.play.batch, args.threads)
+            open_.callback(tensorflow.end)
+            rivals[TENSORFLOW], told["tensorflow"] = tensorflow, tensorflow.version
+        rivals["zerosum float32"] = open_.enter_context(rival(args.threads, Fast, full))
+        rivals["zerosum bfloat16"] = open_.enter_context(rival(args.threads, Fast, half))
+        times = alternate(rivals, args.seconds * len(rivals))
+    rows = [
+        {"loop": name, "images_per_second": round(settings.play.batch / statistics.median(times[name]), 1)}
+        | {f"beside the {base}": ratio(times[base], times[name]) for base in (TUTORIAL, TENSORFLOW) if base in times}
+        for name in times
+    ]
+    for row in rows:
+        print(row)
+    return told | {"rows": rows}
+
+
+def recipes(args: argparse.Namespace) -> dict[str, Any]:
+    """A row for each recipe, as `zerosum bench` measures it, in the precision that it finds; and in float32."""
+    with tempfile.TemporaryDirectory() as folder:
+        benchmark = Benchmark(args.seconds, args.threads, Path(folder) / "bench.json")
+        print(*heading(benchmark.kept), sep="\n", flush=True)
+        rows = []
+        for row in bench(args.recipes, None, benchmark, print):
+            if row["precision"] != "float32":
+                settings = _in(resolve(row["recipe"], None, {"source": row["data"]}), "float32")
+                row["in_float32"] = benchmark.beside_plain(settings)["ratio"]
+            rows.append(row)
+            print(*lines(row), row.get("in_float32", ""), sep="\n", flush=True)
+    return {"peak_gflops": benchmark.kept["peak_gflops"], "rows": rows}
+
+
+def _in(settings: Settings, precision: str) -> Settings:
+    return settings.model_copy(update={"play": settings.play.model_copy(update={"precision": precision})})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--data", default="mnist", help="any 28x28x1 set; glyphs needs no files")
+    parser.add_argument("what", choices=["dcgan", "recipes"])
+    parser.add_argument("recipes", nargs="*", help="of the recipes: which; none: all")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of playing, for each loop")
+    parser.add_argument("--data", default="mnist", help="for dcgan: any 28x28x1 set; glyphs needs no files")
+    parser.add_argument("--tensorflow", metavar="PYTHON", help="an interpreter that has tensorflow-cpu")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    clock = time.process_time if args.threads == 1 else time.perf_counter
-    dataset = sources.load(args.data)
-    torch.manual_seed(0)
-    loops = {
-        "plain PyTorch loop": plain_loop(dataset.examples),
-        "zerosum float32, alternating": zerosum_loop(dataset, full, alternating),
-        "zerosum float32, simultaneous": zerosum_loop(dataset, full, simultaneous),
-        "zerosum bfloat16, simultaneous": zerosum_loop(dataset, bfloat16, simultaneous),
-    }
-    speeds: dict[str, list[float]] = {name: [] for name in loops}
-    for repeat in range(args.repeats + 1):
-        for name, play in loops.items():
-            if repeat == 1 and not name.startswith("plain"):
-                keep_memory()  # what a run of zerosum asks of the allocator; the plain loop's warm-up had its own
-            start = clock()
-            play(2 if repeat == 0 else args.rounds)
-            if repeat:
-                speeds[name].append(args.rounds * BATCH / (clock() - start))
-    medians = {name: statistics.median(values) for name, values in speeds.items()}
-    base = medians["plain PyTorch loop"]
-    rows = [
-        {
-            "loop": name,
-            "images_per_second": round(median),
-            "ratio": round(median / base, 2),
-            "spread": [round(min(speeds[name])), round(max(speeds[name]))],
-        }
-        for name, median in medians.items()
-    ]
-    for row in rows:
-        print(f"{row['loop']:<32} {row['images_per_second']:>6} images/s   {row['ratio']:.2f}x   {row['spread']}")
-    print(keep(f"speed_{args.threads}_threads", {"batch": BATCH, "seed": 0, "rounds": args.rounds, "rows": rows}))
+    found = {"dcgan": dcgan, "recipes": recipes}[args.what](args)
+    print(keep(f"speed_{args.what}_{args.threads}_threads", found))
 
 
 if __name__ == "__main__":

@@ -136,7 +136,14 @@ class Clock:
         self.now, self.out = 1000.0, io.StringIO()
         monkeypatch.setattr(progress.time, "monotonic", lambda: self.now)
         self.console = Console(file=self.out, force_terminal=terminal, width=100)
-        self.session = SimpleNamespace(deck=SimpleNamespace(images=0), seconds=0.0, doctor=SimpleNamespace(findings=[]))
+        trainer, play = SimpleNamespace(dynamics=None, pieces=1), SimpleNamespace(pieces=1, batch=64)
+        self.session = SimpleNamespace(
+            deck=SimpleNamespace(images=0),
+            seconds=0.0,
+            doctor=SimpleNamespace(findings=[]),
+            trainer=trainer,
+            settings=SimpleNamespace(play=play),
+        )
 
     def play(self, show, seconds: int, row: dict[str, float] | None = None) -> str:
         """A round each second; what is shown of it."""
@@ -158,6 +165,15 @@ def test_a_slow_run_is_told_before_its_first_reading(monkeypatch):
         assert clock.play(show, 1, {"D.a": 2.0}).splitlines()[2:] == ["round 26 · 26 % · 64/s · 1:14 left · D a 2"]
         assert clock.play(show, 4, {"D.a": 2.0}).count("D a 2") == 1
         assert clock.play(show, 1, {"D.a": 2.0}).count("D a 2") == 2
+
+
+def test_memory_that_gives_out_is_told_once(monkeypatch):
+    clock = Clock(monkeypatch, terminal=False)
+    with progress.display(clock.console, clock.session) as show:
+        clock.play(show, 1)
+        clock.session.trainer.pieces = 4
+        told = clock.play(show, 3)
+    assert told.count("Memory    gave out: a batch is played in 4 pieces of 16 from now on") == 1
 
 
 def test_the_live_bar_goes_on_before_and_between_readings(monkeypatch):
@@ -221,7 +237,7 @@ def test_recipes_config_and_version():
     assert all(preset in listed for recipe in RECIPES.values() for preset in recipe.presets)
     assert listed.count("(default)") == 1
     shown = zs("config", "gan", "--set", "batch=3").stdout
-    assert re.search(r"^  batch = 3 +int; examples dealt a turn$", shown, re.M)
+    assert re.search(r"^  batch = 3 +int; examples dealt a turn, to all ranks together$", shown, re.M)
     written = zs("config", "gan", "--preset", "fashion", "--yaml").stdout
     assert settings.resolve(base=yaml.safe_load(written)) == settings.resolve("gan", "fashion")
     assert zs("--version").stdout == f"zerosum {zerosum.__version__}\n"
@@ -248,10 +264,11 @@ print([name for name in ("torch", "numpy", "matplotlib", "PIL") if name in sys.m
 def test_piped_lines_come_as_they_are_made_and_without_colour(tmp_path):
     words = ["train", "gan", "--data", "ring", "--rounds", str(10**6), "--out", str(tmp_path / "r"), *TINY[2:]]
     with subprocess.Popen([*ZEROSUM, *words], stdout=-1, stderr=-1, text=True, env=ENVIRONMENT) as process:
-        seen = [process.stdout.readline() for _ in range(5)]
+        seen = [process.stdout.readline() for _ in range(6)]
         assert process.poll() is None
         process.kill()
-    assert seen[4].startswith("round 50 · 0 % · ")
+    assert seen[3].startswith(" Forecast  ")
+    assert seen[5].startswith("round 50 · 0 % · ")
     assert "\x1b" not in "".join(seen)
 
 
@@ -361,7 +378,7 @@ def test_sampling_mistakes_are_one_line(trained, tmp_path):
         ([points, "--label", "7"], "label '7' asked of a model that knows no labels"),
         ([points, "--out", tmp_path / "folder"], "points are written as"),
         ([folder, "--out", tmp_path / "a.jpg"], "change its ending"),
-        ([folder, "-n", 20_000], "too many for one picture"),
+        ([folder, "-n", 20_000], "too many for a picture"),
         ([damaged], "is damaged"),
         ([tmp_path], "is damaged"),
         ([tmp_path / "none"], "no model in"),

@@ -65,6 +65,8 @@ def test_every_unit_of_length_is_foretold(settings, dataset) -> None:
 )
 def test_bfloat16_is_taken_where_it_is_faster_and_tells_the_same(seconds, alike, precision, why) -> None:
     class Timed:
+        broke = False
+
         def __init__(self, took: float):
             self.took = took
 
@@ -116,3 +118,12 @@ def test_a_precision_that_was_set_is_kept(settings, dataset) -> None:
         found = forecast(asked, dataset, longest=0.0)
         assert (found.precision, found.why) == (name, "as set")
         assert chosen(asked, found) == asked
+
+
+def test_a_game_that_breaks_in_bfloat16_is_played_in_float32(settings, dataset, monkeypatch) -> None:
+    monkeypatch.setattr(forecasting, "ALIKE", -1.0)
+    monkeypatch.setattr(forecasting, "WORTH", 0.0)
+    assert forecast(settings, dataset, longest=0.0).precision == "bfloat16"
+    wild = settings.model_copy(update={"game": settings.game.model_copy(update={"lr": 1e30})})
+    found = forecast(wild, dataset, longest=0.0)
+    assert (found.precision, found.why) == ("float32", "it breaks at once")

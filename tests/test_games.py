@@ -13,6 +13,7 @@ from zerosum.data.spec import Domains, Images, Pairs, Points
 from zerosum.game import Batch, Game, Loss, Player, Translator, adam
 from zerosum.networks.blocks import Dropout
 from zerosum.play.dynamics import Mover, alternating, extragradient, simultaneous
+from zerosum.play.hand import Hand
 from zerosum.play.ownership import check_ownership
 from zerosum.play.precision import bfloat16, full
 from zerosum.play.trainer import NonFinite, Trainer
@@ -105,7 +106,7 @@ def test_a_turn_moves_the_mover_and_nobody_else(played) -> None:
     for mover in [Mover(player, full(game.device)) for player in game.players()]:
         before = {name: p.detach().clone() for name, p in game.named_parameters()}
         buffers = {name: b.clone() for name, b in game.named_buffers()}
-        hand = Batch(*deal())
+        hand = Hand(*deal())
         mover.evaluate(hand)
         mover.step([hand])
         mine = {id(p) for p in mover.parameters}
@@ -124,7 +125,7 @@ def test_gradients_are_those_of_freezing_the_opponents(played) -> None:
         game.eval()  # dropout and batch statistics aside, so that both evaluations are of one function
         torch.manual_seed(1)
         mover = Mover(player, full(game.device))
-        mover.evaluate(Batch(x, y))
+        mover.evaluate(Hand(x, y))
         reached = [p for p in mover.parameters if p.grad is not None]
         assert reached
         asked = [p.grad.clone() for p in reached]
@@ -278,7 +279,7 @@ def test_bfloat16_rounds_are_finite_and_keep_what_is_wide(played) -> None:
     for _ in range(2):
         trainer.round()
     assert seen == {torch.bfloat16}
-    assert {value.dtype for _, readings in trainer._unread for value in readings.values()} <= {
+    assert {value.dtype for _, readings in trainer.unread for value in readings.values()} <= {
         torch.float32,
         torch.float64,
     }
@@ -314,7 +315,7 @@ def test_every_preset_is_a_valid_config_of_the_recipe(name: str) -> None:
 
 
 def test_setting_names_are_unique_within_a_recipe() -> None:
-    from zerosum.settings import Data, Play
+    from zerosum.sections import Data, Play
 
     for name, recipe in RECIPES.items():
         names = [*Data.model_fields, *recipe.config.model_fields, *Play.model_fields]

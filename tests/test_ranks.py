@@ -63,8 +63,8 @@ def weights(folder: Path) -> torch.Tensor:
 def alone(tmp_path_factory) -> Path:
     """The run of one process."""
     folder = tmp_path_factory.mktemp("alone") / "run"
-    settings = dict(batch=64, latent=4, generator_widths=(16,), discriminator_widths=(16,), limit=512)
-    settings |= dict(cooldown=0, checkup_cost=0, quality_cost=0, pictures="50 %")
+    settings = {"batch": 64, "latent": 4, "generator_widths": (16,), "discriminator_widths": (16,), "limit": 512}
+    settings |= {"cooldown": 0, "checkup_cost": 0, "quality_cost": 0, "pictures": "50 %"}
     return zerosum.train("gan", "ring", out=folder, length="40 rounds", readings="10 rounds", **settings)
 
 
@@ -115,7 +115,7 @@ def _of(folder: Path) -> dict[str, object]:
 
 def test_ranks_share_a_batch_evenly(tmp_path) -> None:
     process = begin(2, "train", *GAME, "--rounds", "2", "--out", str(tmp_path / "run"), "--set", "batch=63")
-    out, errors = process.communicate(timeout=240)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode
     assert "play.batch = 63 does not divide among 2 ranks" in errors
     assert "set it to 64" in errors
@@ -135,7 +135,8 @@ def test_a_killed_rank_begins_again_from_the_last_checkpoint(tmp_path, lost: int
     process = begin(2, "train", *GAME, *WATCHED, *long, "--rounds=1200", f"--out={folder}", restarts=1)
     limit = time.monotonic() + 200
     while len(list(folder.glob("checkpoints/0*.safetensors"))) < 2:
-        assert time.monotonic() < limit and process.poll() is None, process.communicate()
+        assert time.monotonic() < limit
+        assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     ranks = sorted(children(process.pid))
     assert len(ranks) == 2

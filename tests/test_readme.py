@@ -31,6 +31,8 @@ def small(line: str) -> list[str]:
         cut = shlex.split(re.sub(r"--budget \S+", "--budget 1s", line))
         words = cut[:-3] if "--budget" in cut else cut  # of five recipes
         words += ["--samples", "200"] + (["--set", "limit=300"] if "--data" in words else [])
+    if words[1] == "bench":
+        words += ["--seconds", "0.2"]
     if words[1] == "ward" and len(words) > 2:
         words += ["--rounds", "3"]
     if words[:2] == ["zerosum", "train"]:

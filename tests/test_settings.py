@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from zerosum.recipes import DEFAULT, RECIPES
-from zerosum.settings import Settings, SettingsError, Span, load, parse_assignments, resolve
+from zerosum.settings import Settings, SettingsError, load, parse_assignments, resolve
+from zerosum.span import Span
 
 
 @pytest.mark.parametrize(
@@ -137,6 +138,6 @@ def test_an_assignment_needs_a_sign():
 
 def test_settings_are_plain_in_yaml():
     content = yaml.safe_load(resolve("gan", overrides={"size": (8, 9)}).to_yaml())
-    assert list(content) == ["recipe", "data", "game", "play"]
+    assert list(content) == ["recipe", "data", "game", "play", "speed"]
     assert content["data"]["size"] == [8, 9]
     assert isinstance(resolve(base=content), Settings)

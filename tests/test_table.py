@@ -10,9 +10,13 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, RMSprop
 
+from zerosum.data.spec import Images
 from zerosum.game import Game, Loss, Player
 from zerosum.play.dynamics import extragradient, simultaneous
-from zerosum.settings import Play, SettingsError, resolve
+from zerosum.play.one_backward import OneBackward
+from zerosum.recipes import RECIPES
+from zerosum.sections import Play, Speed
+from zerosum.settings import SettingsError, resolve
 from zerosum.table import DYNAMICS, trainer_of
 
 
@@ -119,7 +123,35 @@ def test_dynamics_are_the_named_ones_and_several_turns_need_the_alternating() ->
     game = Two()
     for name, rule in (("simultaneous", simultaneous), ("extragradient", extragradient)):
         assert DYNAMICS[name] is rule
-        assert trainer_of(game, lambda: (torch.ones(2, 1), None), Play(dynamics=name)).dynamics is rule
+        found = trainer_of(game, lambda: (torch.ones(2, 1), None), Play(dynamics=name)).dynamics
+        assert found.func is rule
+        assert isinstance(found.keywords["field"], OneBackward)
+        plain = trainer_of(game, lambda: (torch.ones(2, 1), None), Play(dynamics=name), Speed(one_backward=False))
+        assert plain.dynamics is rule
         with pytest.raises(SettingsError, match=f"{name} dynamics moves each player once a round, but D asks for more"):
             moved(steps=2, dynamics=name)
     assert moved(steps=2) == pytest.approx((0.2, 0.1))
+
+
+def test_a_batch_divides_among_pieces() -> None:
+    with pytest.raises(SettingsError, match=r"batch = 64 does not divide among 1 ranks in 3 pieces each: set it to 63"):
+        moved(pieces=3)
+    assert moved(pieces=2) == pytest.approx((0.1, 0.1))
+
+
+def test_switches_of_speed() -> None:
+    """Each does what it says; which numbers are the same is for test_fast."""
+    settings = resolve("dcgan", "mnist28", {})
+    spec = Images(1, 28, 28)
+
+    def table(**speed: bool):
+        game = RECIPES["dcgan"].game(settings.game, spec)
+        return trainer_of(game, lambda: (torch.zeros(4, 1, 28, 28), None), settings.play, Speed(**speed))
+
+    on, off = table(), table(channels_last=False, fused=False, layers=False, one_backward=False)
+    for trainer, is_on in ((on, True), (off, False)):
+        weight = trainer.game.get_parameter("D.features.3.weight")
+        assert weight.is_contiguous(memory_format=torch.channels_last) is is_on
+        assert trainer.movers[0].optimizer.param_groups[0]["fused"] is is_on
+        quickened = [m for m in trainer.game.modules() if "forward" in vars(m) or "_conv_forward" in vars(m)]
+        assert bool(quickened) is is_on

@@ -18,6 +18,7 @@ from zerosum import model
 from zerosum.data.dataset import Dataset
 from zerosum.data.deck import deck_of
 from zerosum.play import precision
+from zerosum.play.trainer import NonFinite
 from zerosum.play.world import World
 from zerosum.settings import Settings
 from zerosum.span import Span, duration
@@ -61,13 +62,16 @@ class _Try:
         deck = deck_of(dataset, labelled=game.classes > 0, seed=play.seed, device=device)
         here = play.model_copy(update={"batch": play.batch // share})
         self.trainer = trainer_of(game, lambda: deck.deal(here.batch), here, settings.speed, World(alone=True))
-        self.device, self.times = device, list[float]()
+        self.times, self.broke = list[float](), False
 
     def round(self) -> None:
         """One round, and what it took, readings included."""
         start = time.perf_counter()
         self.trainer.round()
-        self.trainer.collect()
+        try:
+            self.trainer.collect()
+        except NonFinite:  # the run itself will say so
+            self.broke = True
         self.times.append(time.perf_counter() - start)
 
     def seconds(self) -> float:
@@ -88,7 +92,7 @@ def forecast(settings: Settings, dataset: Dataset, share: int = 1, longest: floa
     """Play a few rounds of a game like the run's, in each precision in question, one after the other.
 
     It takes `longest` seconds, or as few rounds as tell. Nothing of the run is touched, and no chance of it used up.
-    Each of `share` ranks plays its share of the batch. Raises NonFinite where the game breaks at once.
+    Each of `share` ranks plays its share of the batch.
     """
     end = time.perf_counter() + longest
     with _untouched(settings) as device:
@@ -147,6 +151,8 @@ def _alike(one: _Try, other: _Try | None = None) -> float:
 def _chosen(tries: dict[str, _Try], alike: float) -> tuple[str, str]:
     """bfloat16 where it is faster and every player is told the same."""
     faster = tries["float32"].seconds() / tries["bfloat16"].seconds()
+    if tries["bfloat16"].broke:
+        return "float32", "in bfloat16 it breaks" if not tries["float32"].broke else "it breaks at once"
     told = f"{faster:.1f} times as fast, gradients {alike:.2%} alike"
     if faster >= WORTH and alike >= ALIKE:
         return "bfloat16", f"bfloat16 is {told}"

@@ -29,13 +29,17 @@ class Batch:
 
     def __init__(self, x: Tensor, y: Tensor | None = None):
         self.x, self.y = x, y
+        self.whole = len(x)  # more where several ranks are dealt a batch together
         self._made: dict[str, tuple[Any, tuple[nn.Module, ...]]] = {}
 
     def __len__(self) -> int:
         return len(self.x)
 
     def once(self, name: str, make: Callable[[], T], *of: nn.Module) -> T:
-        """`make()`, made at most once for this hand until one of the networks `of` that it comes from moves."""
+        """`make()`, made at most once for this hand until one of the networks `of` that it comes from moves.
+
+        What `make` draws must be its own: where it needs what another name made, ask for that before, not within.
+        """
         if name not in self._made:
             self._made[name] = (make(), of)
         made: T = self._made[name][0]
@@ -133,6 +137,9 @@ class Game(nn.Module):
 
     at_sampling: tuple[str, ...] = ()
     """The settings that only sampling reads: they may be others for a trained game."""
+
+    draws: int = 1
+    """How many times `sample` asks for the noise of its n samples: who knows it can pass over samples unmade."""
 
     def players(self) -> list[Player]:
         """Who plays, in the order of their turns."""

@@ -29,6 +29,7 @@ from zerosum.metrics.interval import mean
 from zerosum.play import checkpoint
 from zerosum.play.checkpoint import Checkpoints
 from zerosum.play.dynamics import Mover, alternating
+from zerosum.play.hand import Hand
 from zerosum.play.trainer import Trainer
 from zerosum.run import data_of
 from zerosum.session import Session
@@ -146,7 +147,7 @@ def _answer(
         torch.manual_seed(0)
         for turn in range(1, turns + 1):
             mover.pace(pace * min(1.0, 2 * (turns + 1 - turn) / turns))
-            alternating([mover], lambda: Batch(*deal()))
+            alternating([mover], lambda: Hand(*deal()))
             if turn in {round(turns * i / ANSWERS) for i in range(1, ANSWERS + 1)}:
                 loss = float(_losses(game, mover, hands).mean())
                 if loss < lowest:

@@ -12,10 +12,11 @@ import torch
 
 from zerosum import model
 from zerosum.data.spec import Points, Spec
-from zerosum.settings import Play, Settings, SettingsError, resolve
+from zerosum.sections import Play
+from zerosum.settings import Settings, SettingsError, resolve
 from zerosum.table import trainer_of
 
-PLAYED = ("batch", "dynamics", "cooldown", "average", "precision", "pace", "augment")
+PLAYED = ("batch", "dynamics", "cooldown", "average", "precision", "pace", "augment", "pieces")
 """Settings of play that may change: how turns are taken. The others say which run it is, or how it is watched."""
 
 
@@ -72,7 +73,7 @@ def _check_play(settings: Settings, spec: Spec) -> None:
             f"play.augment = {settings.play.augment:g} moves, cuts and recolours pictures, and the data are points: "
             "set it to 0"
         )
-    trainer_of(_built(settings, spec), lambda: (torch.empty(0), None), settings.play)
+    trainer_of(_built(settings, spec), lambda: (torch.empty(0), None), settings.play, settings.speed)
 
 
 def _built(settings: Settings, spec: Spec) -> Any:

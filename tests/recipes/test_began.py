@@ -9,6 +9,7 @@ from zerosum.data.spec import Images
 from zerosum.game import Batch
 from zerosum.networks.autoencoder import Decoder, Encoder, halvings
 from zerosum.play.dynamics import Mover
+from zerosum.play.hand import Hand
 from zerosum.play.precision import full
 from zerosum.play.trainer import Trainer
 from zerosum.recipes.began import BEGAN, Config
@@ -35,7 +36,7 @@ def test_terms_readings_and_gradients_are_the_papers() -> None:
     torch.testing.assert_close(d.watched, expected)
     for player, total in zip(game.players(), (real - 0.7 * fake, fake), strict=True):
         mover = Mover(player, full(game.device))
-        mover.evaluate(Batch(x))
+        mover.evaluate(Hand(x))
         slopes = torch.autograd.grad(total, mover.parameters, retain_graph=True)
         torch.testing.assert_close([p.grad for p in mover.parameters], list(slopes))
 

@@ -8,6 +8,7 @@ import torch
 from zerosum.data.spec import Domains, Images
 from zerosum.game import Batch
 from zerosum.play.dynamics import Mover, simultaneous
+from zerosum.play.hand import Hand
 from zerosum.play.ownership import check_ownership
 from zerosum.play.precision import bfloat16, full
 from zerosum.play.trainer import Trainer
@@ -49,7 +50,7 @@ def test_terms_and_gradients_are_the_papers(identity: float) -> None:
             assert float(value.detach()) > 1e-3, "the formula must count"
             torch.testing.assert_close(loss.terms[name], value, rtol=1e-4, atol=1e-5)
         mover = Mover(player, full(game.device))
-        mover.evaluate(Batch(x, y))
+        mover.evaluate(Hand(x, y))
         slopes = torch.autograd.grad(sum(terms[player.name].values()), mover.parameters, retain_graph=True)
         for p, slope in zip(mover.parameters, slopes, strict=True):
             torch.testing.assert_close(p.grad, slope, rtol=1e-3, atol=1e-4 * max(1.0, float(slope.abs().max())))
@@ -65,7 +66,7 @@ def test_two_players_move_two_networks_each() -> None:
 
 def test_judges_see_the_pool_and_it_is_kept_once_a_round() -> None:
     """The loss may be asked any number of times: it draws once a hand, and only the end of the round keeps the draw."""
-    game, hand = build(pool=8), Batch(*dealer()())
+    game, hand = build(pool=8), Hand(*dealer()())
     for pool in (game.pool_X, game.pool_Y):
         pool.held = torch.full((8, 3, 16, 16), 0.5)
     first = game.discriminator_loss(hand).total
@@ -88,7 +89,7 @@ def test_judges_see_the_pool_and_it_is_kept_once_a_round() -> None:
 
 
 def test_without_ds_turn_pools_rest() -> None:
-    game, hand = build(), Batch(*dealer()())
+    game, hand = build(), Hand(*dealer()())
     game.after_round({}, hand)
     assert len(game.pool_X.held) == len(game.pool_Y.held) == 0
 
@@ -127,7 +128,7 @@ def test_it_plays_and_translates_any_size_both_ways(a: Images, b: Images) -> Non
     trainer = Trainer(build(spec, patch=70), dealer(spec), precision=bfloat16)
     for _ in range(2):
         trainer.round()
-    assert all(value.dtype == torch.float32 for _, row in trainer._unread for value in row.values())
+    assert all(value.dtype == torch.float32 for _, row in trainer.unread for value in row.values())
     assert trainer.game.pool_X.held.dtype == torch.float32
     trainer.collect()
     game = trainer.average.game

@@ -9,6 +9,7 @@ from torch.nn.functional import softplus
 from zerosum.data.spec import Images, Points
 from zerosum.game import Batch
 from zerosum.play.dynamics import Mover
+from zerosum.play.hand import Hand
 from zerosum.play.precision import full
 from zerosum.recipes.infogan import Config, InfoGAN
 
@@ -53,7 +54,7 @@ def test_terms_readings_and_gradients_are_the_papers(spec) -> None:
         expected = {name: value.detach() for name, value in watched[player.name].items()}
         torch.testing.assert_close(loss.watched, expected, rtol=1e-4, atol=1e-5)
         mover = Mover(player, full(game.device))
-        mover.evaluate(Batch(x))
+        mover.evaluate(Hand(x))
         slopes = torch.autograd.grad(sum(terms[player.name].values()), mover.parameters, retain_graph=True)
         for p, slope in zip(mover.parameters, slopes, strict=True):
             torch.testing.assert_close(p.grad, slope, rtol=1e-3, atol=1e-4 * max(1.0, float(slope.abs().max())))
@@ -70,7 +71,7 @@ def test_q_and_g_raise_the_information() -> None:
 
     for player in game.players()[1:]:
         before, mover = information(), Mover(player, full(game.device))
-        mover.evaluate(Batch(x))
+        mover.evaluate(Hand(x))
         with torch.no_grad():
             length = torch.stack([p.grad.norm() for p in mover.parameters if p.grad is not None]).norm()
             for p in mover.parameters:

@@ -11,6 +11,7 @@ from torch.nn.functional import one_hot, softplus
 from zerosum.data.spec import Images, Points
 from zerosum.game import Batch
 from zerosum.play.dynamics import Mover
+from zerosum.play.hand import Hand
 from zerosum.play.precision import full
 from zerosum.play.trainer import Trainer
 from zerosum.recipes import RECIPES
@@ -116,7 +117,7 @@ def test_terms_readings_and_gradients_are_the_papers(formulas, spec, changes) ->
             torch.testing.assert_close(value, watched[name].detach(), rtol=1e-4, atol=1e-5)
 
         mover = Mover(player, full(game.device))
-        mover.evaluate(Batch(x, y))
+        mover.evaluate(Hand(x, y))
         slopes = torch.autograd.grad(sum(mine.values()), mover.parameters, retain_graph=True)
         for p, slope in zip(mover.parameters, slopes, strict=True):
             torch.testing.assert_close(p.grad, slope, rtol=1e-3, atol=1e-4 * max(1.0, float(slope.abs().max())))
@@ -156,7 +157,7 @@ def test_g_wants_its_fakes_to_be_taken_for_real(name) -> None:
 
     before = taken_for_real()
     mover = Mover(game.players()[-1], full(game.device))
-    mover.evaluate(Batch(x, y))
+    mover.evaluate(Hand(x, y))
     moved = [p for p in mover.parameters if p.grad is not None]
     with torch.no_grad():
         length = torch.stack([p.grad.norm() for p in moved]).norm()
@@ -172,7 +173,7 @@ def test_minimax_is_flat_where_d_is_sure_and_non_saturating_is_not() -> None:
         with torch.no_grad():
             game.D[-1].bias.fill_(-20.0)  # D is sure of every fake
         mover = Mover(game.players()[1], full(game.device))
-        mover.evaluate(Batch(x, y))
+        mover.evaluate(Hand(x, y))
         slopes[loss] = max(float(p.grad.abs().max()) for p in mover.parameters)
     assert slopes["minimax"] < 1e-4 < 1e-2 < slopes["non_saturating"]
 

@@ -8,6 +8,7 @@ from zerosum.data.spec import Images, Pairs
 from zerosum.game import Batch
 from zerosum.networks.unet import Noise
 from zerosum.play.dynamics import Mover
+from zerosum.play.hand import Hand
 from zerosum.play.ownership import check_ownership
 from zerosum.play.precision import bfloat16, full
 from zerosum.play.trainer import Trainer
@@ -46,7 +47,7 @@ def test_terms_and_gradients_are_the_papers(sees_input: bool) -> None:
         for name, value in terms[player.name].items():
             torch.testing.assert_close(loss.terms[name], value, rtol=1e-4, atol=1e-5)
         mover = Mover(player, full(game.device))
-        mover.evaluate(Batch(x, y))
+        mover.evaluate(Hand(x, y))
         slopes = torch.autograd.grad(sum(terms[player.name].values()), mover.parameters, retain_graph=True)
         for p, slope in zip(mover.parameters, slopes, strict=True):
             torch.testing.assert_close(p.grad, slope, rtol=1e-3, atol=1e-4 * max(1.0, float(slope.abs().max())))
@@ -72,7 +73,7 @@ def test_the_ablations_of_table_1_are_presets(preset: str, terms, judged: int) -
 
 
 def test_the_fakes_of_ds_turn_serve_gs_turn_too() -> None:
-    game, hand = build(dropout=0.5), Batch(*deal())
+    game, hand = build(dropout=0.5), Hand(*deal())
     made = []
     game.G.register_forward_hook(lambda module, given, out: made.append(out))
     for player in game.players():
@@ -89,7 +90,7 @@ def test_it_plays_and_translates_any_size(spec: Pairs) -> None:
     trainer = Trainer(game, lambda: deal(spec), precision=bfloat16)
     for _ in range(2):
         trainer.round()
-    assert all(value.dtype == torch.float32 for _, row in trainer._unread for value in row.values())
+    assert all(value.dtype == torch.float32 for _, row in trainer.unread for value in row.values())
     trainer.collect()
     with torch.no_grad():
         for size in (spec.shape[1:], (33, 20)):

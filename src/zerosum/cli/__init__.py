@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zerosum import __version__
-from zerosum.cli import diagnosing, drawing, explaining, judging, training, ward
+from zerosum.cli import benching, diagnosing, drawing, explaining, judging, training, ward
 from zerosum.terminal import console
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -41,6 +41,7 @@ app.command()(drawing.interpolate)
 app.command(epilog="Example: zerosum add runs/0001-faces-dcgan 'smiling woman - woman + man'")(drawing.add)
 app.command(epilog="Example: zerosum evaluate runs/0001-mnist-r1gan --utility")(judging.evaluate)
 app.command(epilog="Example: zerosum compare --budget 5m --data mnist gan dcgan r3gan vae ddpm")(judging.compare)
+app.command(epilog="Example: zerosum bench dcgan r3gan --explain")(benching.bench)
 app.command(epilog="Example: zerosum diagnose runs/0001-mnist-gan")(diagnosing.diagnose)
 app.command(epilog="Example: zerosum explain mode-collapse")(explaining.explain)
 app.command(epilog="Example: zerosum ward mode-collapse")(ward.ward)

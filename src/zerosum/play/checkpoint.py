@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load as tensors_of
+from safetensors.torch import save as to_bytes
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -44,6 +46,20 @@ def load(path: Path) -> dict[str, Any]:
         raise DamagedFile(
             f"{path} is damaged, or was not written by zerosum ({error or type(error).__name__})"
         ) from error
+
+
+def as_bytes(state: dict[str, Any]) -> bytes:
+    """What `save` would write, for another process."""
+    tensors: dict[str, Tensor] = {}
+    header = json.dumps(_pack(state, tensors)).encode()
+    return len(header).to_bytes(8, "little") + header + to_bytes(tensors)
+
+
+def from_bytes(content: bytes) -> dict[str, Any]:
+    """The state that `as_bytes` was given."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    state: dict[str, Any] = _unpack(json.loads(content[8:end]), tensors_of(content[end:]))
+    return state
 
 
 def atomically(path: Path, write: Callable[[Path], object]) -> None:

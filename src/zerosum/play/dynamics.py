@@ -8,38 +8,77 @@ With v(w) the field of every player's own gradient at the joint strategy w, and 
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
 
-from zerosum.game import Batch, Player
+from zerosum.game import Batch, Loss, Player
+from zerosum.play.chance import Chance
+from zerosum.play.hand import Hand, finer
+from zerosum.play.messages import Gradients
+from zerosum.play.precision import Precision, is_out_of_memory
 from zerosum.play.world import World
 
 Readings = dict[str, Tensor]
-Deal = Callable[[], Batch]
+Deal = Callable[[], Hand]
 
 
 class Mover:
     """A player at the table: it can evaluate its loss, and step. Only its own parameters ever change."""
 
-    def __init__(
-        self, player: Player, precision: Callable[[], AbstractContextManager[object]], world: World | None = None
-    ):
+    def __init__(self, player: Player, precision: Precision, world: World | None = None):
         self.player, self.world = player, world or World()
         self.parameters = player.parameters()
         self.optimizer = player.optimizer(self.parameters)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.precision = precision
+        self.gradients = Gradients(self.world, self.parameters)
 
-    def evaluate(self, hand: Batch, keep_graph: bool = False) -> Readings:
-        """Leave the gradient of the player's loss on its own parameters; nobody else's gradient is asked for."""
+    def loss(self, hand: Batch) -> Loss:
+        """The player's loss, with numbers held as the table has it."""
         with self.precision():
-            loss = self.player.loss(hand)
+            return self.player.loss(hand)
+
+    def evaluate(self, hand: Hand, keep_graph: bool = False) -> Readings:
+        """Leave the gradient of the player's loss on its own parameters; nobody else's gradient is asked for.
+
+        Where memory does not suffice the hand is divided, and the pieces' gradients are added up: the same gradient,
+        but for networks that see more than one example at a time.
+        """
+        start, drawn = Chance(hand.x.device), hand.drawn
+        while True:
+            try:
+                return self._evaluate(hand, start, keep_graph)
+            except (RuntimeError, MemoryError) as error:
+                count = finer(len(hand.pieces), len(hand))
+                if not is_out_of_memory(error) or self.world.size > 1 or count is None:
+                    raise
+            hand.divide(count, drawn)
+            start.again()
+
+    def _evaluate(self, hand: Hand, start: Chance, keep_graph: bool) -> Readings:
         for p in self.parameters:
             p.grad = None
-        loss.total.backward(inputs=self.parameters, retain_graph=keep_graph)  # type: ignore[no-untyped-call]
-        self.world.average([p.grad for p in self.parameters if p.grad is not None])
+        count, means = len(hand.pieces), dict[str, Tensor]()
+        for piece in hand.pieces:
+            if piece is not hand.pieces[0]:
+                start.again()  # every piece draws its rows of the same
+            with piece.chance():
+                loss = self.loss(piece)
+            if piece is hand.pieces[-1]:
+                self.gradients.expect()
+            total = loss.total if count == 1 else loss.total / count
+            total.backward(inputs=self.parameters, retain_graph=keep_graph)  # type: ignore[no-untyped-call]
+            if count == 1:
+                return self.done(loss)
+            for name, value in loss.readings().items():
+                means[name] = means[name] + value / count if name in means else value / count
+            piece.free()
+        return self.done(Loss(**means))
+
+    def done(self, loss: Loss) -> Readings:
+        """The readings of a loss whose gradient is in place on this rank: now it is that of all."""
+        self.gradients.average()
         return {f"{self.player.name}.{name}": value for name, value in loss.readings().items()}
 
     def pace(self, share: float) -> None:
@@ -68,41 +107,45 @@ def alternating(movers: Sequence[Mover], deal: Deal) -> Readings:
     return readings
 
 
-def simultaneous(movers: Sequence[Mover], deal: Deal) -> Readings:
+def field(movers: Sequence[Mover], hand: Hand) -> Readings:
+    """Every player's own gradient at the joint strategy."""
+    readings: Readings = {}
+    for mover in movers:
+        # What the hand keeps (fakes, scores) is one graph that several losses run through.
+        readings |= mover.evaluate(hand, keep_graph=mover is not movers[-1])
+    return readings
+
+
+Field = Callable[[Sequence[Mover], Hand], Readings]
+
+
+def simultaneous(movers: Sequence[Mover], deal: Deal, field: Field = field) -> Readings:
     """Every player looks at the same strategies and the same hand; then all move at once."""
     _one_turn_each(movers, "simultaneous")
     hand = deal()
-    readings = _field(movers, hand)
+    readings = field(movers, hand)
     for mover in movers:
         mover.step([hand])
     return readings
 
 
-def extragradient(movers: Sequence[Mover], deal: Deal) -> Readings:
+def extragradient(movers: Sequence[Mover], deal: Deal, field: Field = field) -> Readings:
     """All look ahead by one step, and move from where they were by the gradient found there.
 
     With Adam both looks move the moments (ExtraAdam: Gidel et al. 2019, algorithm 4).
     """
     _one_turn_each(movers, "extragradient")
     hand = deal()
-    _field(movers, hand)
+    field(movers, hand)
     start = [p.detach().clone() for mover in movers for p in mover.parameters]
     for mover in movers:
         mover.step([hand])
-    readings = _field(movers, deal())
+    readings = field(movers, deal())
     with torch.no_grad():
         for p, origin in zip((p for mover in movers for p in mover.parameters), start, strict=True):
             p.copy_(origin)
     for mover in movers:
         mover.step([])
-    return readings
-
-
-def _field(movers: Sequence[Mover], hand: Batch) -> Readings:
-    readings: Readings = {}
-    for mover in movers:
-        # What the hand keeps (fakes, scores) is one graph that several losses run through.
-        readings |= mover.evaluate(hand, keep_graph=mover is not movers[-1])
     return readings
 
 

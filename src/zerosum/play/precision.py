@@ -36,6 +36,12 @@ def bfloat16(device: torch.device) -> Precision:
     return lambda: torch.autocast(device.type, torch.bfloat16)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was no memory left, on a GPU or of the system."""
+    words = str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in words
+
+
 def keep_memory() -> None:
     """Ask glibc to keep freed memory instead of giving each large tensor back to the system: 1.1x faster rounds on CPU.
 

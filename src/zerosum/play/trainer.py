@@ -6,14 +6,18 @@ deal -> each player's turns: loss, gradient of the mover only, step -> average -
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from zerosum.game import Batch, Game
+from zerosum.game import Game
 from zerosum.play.averaging import Average
+from zerosum.play.chance import chance, set_chance
 from zerosum.play.dynamics import Dynamics, Mover, Readings, alternating
+from zerosum.play.hand import Hand
+from zerosum.play.messages import norm_over_all
 from zerosum.play.ownership import check_ownership
 from zerosum.play.precision import Precision, full
 from zerosum.play.world import World
@@ -34,11 +38,14 @@ class Trainer:
     Everything that must resume is in `state_dict`: weights, average, optimisers, torch's generators, rounds.
     The dealer keeps its own state. Nothing inside `round` waits for the device; `collect` does.
 
-    Where torch.distributed is at work, every rank has a trainer of the same game, which the caller deals its own share
-    and seeds; gradients, readings and running statistics are averaged, so that all ranks hold the same networks.
+    Where torch.distributed is at work, every rank has a trainer of the same game, which the caller deals its share of
+    each batch. Ranks draw their rows of common chance; gradients, readings and running statistics are averaged, batch
+    norm is taken over all: they play what one process would, and hold the same networks.
+
+    A hand is played in `pieces`, one after another; where memory gives out there are more of them from then on.
     """
 
-    hand: Batch  # the last one dealt
+    hand: Hand  # the last one dealt
 
     def __init__(
         self,
@@ -47,21 +54,29 @@ class Trainer:
         *,
         dynamics: Dynamics = alternating,
         average: float = 0.999,
+        pieces: int = 1,
         precision: Callable[[torch.device], Precision] = full,
+        world: World | None = None,
+        during: Callable[[], AbstractContextManager[None]] | None = None,
     ):
         check_ownership(game)
         self.game = game
         self.dynamics = dynamics
-        self.world = World()
-        self.world.share(game)
+        self.world = world or World()
+        norm_over_all(game, self.world)
         self.movers = [Mover(player, precision(game.device), self.world) for player in game.players()]
         self.average = Average(game, average)
-        self.rounds = 0
+        self.rounds, self.pieces = 0, pieces
+        self._shared = False
+        self.during = during or nullcontext  # what is the machine's own, and put back after each round
         self._deal = deal
-        self._unread: list[tuple[int, Readings]] = []
+        self.unread: list[tuple[int, Readings]] = []  # of the rounds since the last `collect`
 
-    def deal(self) -> Batch:
-        self.hand = Batch(*self._deal())
+    def deal(self) -> Hand:
+        x, y = self._deal()
+        self.hand = Hand(x, y, whole=len(x) * self.world.size)
+        if self.pieces > 1:
+            self.hand.divide(self.pieces, {})
         return self.hand
 
     def pace(self, share: float) -> None:
@@ -72,20 +87,26 @@ class Trainer:
     def round(self) -> None:
         """Every player's turns once."""
         playing = [mover for mover in self.movers if self.rounds % mover.player.every == 0]
-        readings = self.dynamics(playing, self.deal) if playing else {}
-        self.world.average([*readings.values(), *self.world.statistics(self.game)])
-        self.average.update(self.rounds)
-        with torch.no_grad():
-            self.game.after_round(readings, self.hand)
+        with self.world.round(), self.during():
+            if not self._shared:  # ranks begin from the weights of rank 0
+                self.world.share(self.game)
+                self.world.share(self.average.game)
+                self._shared = True
+            readings = self.dynamics(playing, self.deal) if playing else {}
+            self.world.average([*readings.values(), *self.world.statistics(self.game)])
+            self.average.update(self.rounds)
+            with torch.no_grad():
+                self.game.after_round(readings, self.hand)
         self.rounds += 1
-        self._unread.append((self.rounds, readings))
+        self.pieces = len(self.hand.pieces)
+        self.unread.append((self.rounds, readings))
 
     def collect(self) -> list[tuple[int, dict[str, float]]]:
         """The readings of the rounds since the last call, as (round, numbers): here we wait for the device, once.
 
         Raises NonFinite at the first round that has a value that is not a number, or infinite.
         """
-        unread, self._unread = self._unread, []
+        unread, self.unread = self.unread, []
         values = [value for _, readings in unread for value in readings.values()]
         numbers = iter(torch.stack([v.double() for v in values]).tolist() if values else [])
         rows = [(round_, {name: next(numbers) for name in readings}) for round_, readings in unread]
@@ -123,18 +144,6 @@ class Trainer:
                 group.update(numbers)
         set_chance(state["chance"], self.game.device)
         self.rounds = state["rounds"]
-
-
-def chance(device: torch.device) -> dict[str, Tensor]:
-    """The state of torch's generators, on the CPU and on the device."""
-    states = {"cpu": torch.get_rng_state()}
-    return states | {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else states
-
-
-def set_chance(states: dict[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(states["cpu"])
-    if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

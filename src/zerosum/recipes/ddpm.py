@@ -76,6 +76,7 @@ class DDPM(Game):
         super().__init__()
         self.config, self.shape, self.latent, self.classes = config, data.shape, data.size, len(data.classes)
         self.sampling_steps, self.eta, self.guidance = config.sampling_steps, config.eta, config.guidance
+        self.draws = 1 + (self.sampling_steps if self.eta else 0)
         self.bounded = isinstance(data, Images)
         if isinstance(data, Points):
             self.eps: nn.Module = TimedMLP(data.dim, config.hidden)

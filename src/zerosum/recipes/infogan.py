@@ -3,9 +3,9 @@
     min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q)                                                              eq. 6
     L_I(G, Q) = E[log Q(c | G(z, c))] + H(c)  <=  I(c; G(z, c))                                              eq. 5
 
-Q, a player on D's trunk, reads back G's code c, a category and numbers from U(-1, 1); Q and G are paid for what can be
-read. Not in the paper: D, and Q for the category, see pictures moved a little (`jitter`), so that a category is what a
-picture shows, not how it leans; and the trunk is moved by D alone, not bent to the code.
+Q, a player on D's trunk, reads back G's code c, a category and numbers from U(-1, 1); Q and G are paid for what is read.
+Not in the paper: D, and Q for the category, see pictures moved a little (`jitter`), so that a category is what a picture
+shows, not how it leans; and the trunk is moved by D alone, not bent to the code.
 """
 
 import torch
@@ -103,7 +103,8 @@ class InfoGAN(Game):
 
     def moved(self, batch: Batch) -> Tensor:
         """What the trunk sees of the fakes, moved a little: [n f]."""
-        return batch.once("moved", lambda: self.trunk(self.jitter(self.fakes(batch)[1])), self.trunk, self.G)
+        _, fakes = self.fakes(batch)
+        return batch.once("moved", lambda: self.trunk(self.jitter(fakes)), self.trunk, self.G)
 
     def score(self, features: Tensor) -> Tensor:
         return self.D(features).flatten().float()

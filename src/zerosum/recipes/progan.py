@@ -64,7 +64,7 @@ class ProGAN(Game):
         widths = [min(config.widest, config.width * 2 ** (self.last - i)) for i in range(self.last + 1)]
         self.G = Generator(config.latent, data.shape, widths)
         self.D = Discriminator(data.shape, widths)
-        self.shown = torch.tensor(0)  # real pictures that D was shown (of each rank), on the CPU: nobody waits for it
+        self.shown = torch.tensor(0)  # real pictures that D was shown, on the CPU: nobody waits for it
 
     def players(self) -> list[Player]:
         optimizer = adam(self.config.lr, self.config.beta1, self.config.beta2)
@@ -115,7 +115,7 @@ class ProGAN(Game):
         """A critic's score is no probability."""
 
     def after_round(self, readings: Mapping[str, Tensor], hand: Batch) -> None:
-        self.shown = self.shown + len(hand)
+        self.shown = self.shown + hand.whole
         steady, fade = 1000 * self.config.stage_kimg, 1000 * self.config.fade_kimg
         level = level_after(self.shown, steady, fade, self.last)
         self.G.set_extra_state(level)

@@ -61,7 +61,7 @@ def augment(at: Opening) -> Changes:
 
 
 def full_precision(at: Opening) -> Changes:
-    return {"play.precision": "float32"} if at.play.precision != "float32" else {}
+    return {"play.precision": "float32"} if at.play.precision == "bfloat16" else {}
 
 
 def alternating(at: Opening) -> Changes:
