@@ -91,7 +91,7 @@ def play(world: World) -> dict[str, torch.Tensor]:
         seen.add(name)
         game = descending(build(name, SPECS[spec], seed=world.rank))  # other first weights: rank 0's are taken
         deal = dealer(game, SPECS[spec], n=BATCH, seed=0)
-        trainer = Trainer(game, share(deal, world), average=0.5, pieces=world.size == 1 and int(sys.argv[4]) or 1)
+        trainer = Trainer(game, share(deal, world), average=0.5, pieces=(world.size == 1 and int(sys.argv[4])) or 1)
         torch.manual_seed(10)
         for _ in range(ROUNDS):
             trainer.round()

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 import zerosum
-from zerosum import model
+from zerosum import model, ranks, run
 from zerosum.play.checkpoint import load
+from zerosum.settings import resolve
 
 GAME = ["gan", "--data", "ring", "--set", "batch=64", "--set", "latent=4", "--set", "limit=512"]
 GAME += ["--set", "generator_widths=[16]", "--set", "discriminator_widths=[16]", "--set", "cooldown=0"]
@@ -107,7 +108,7 @@ def test_a_run_of_two_is_gone_on_with_by_one_and_the_other_way_round(alone, toge
 
 
 def _of(folder: Path) -> dict[str, object]:
-    settings = zerosum.run.Folder.open(folder).settings()
+    settings = run.Folder.open(folder).settings()
     return {k: v for k, v in (settings.play.model_dump() | settings.game.model_dump()).items() if k != "length"} | {
         "limit": 512
     }
@@ -167,3 +168,24 @@ def test_a_python_program_of_two_ranks_gets_one_folder(tmp_path) -> None:
     found = subprocess.run(launched, capture_output=True, text=True, timeout=240, check=False)
     assert found.returncode == 0, found.stderr
     assert found.stdout.count("trained run") == 1
+
+
+def test_a_job_that_is_queued_again_goes_on_with_its_run(tmp_path, monkeypatch) -> None:
+    """Of the same id; another job finds the folder taken, and a run that has ended is not touched."""
+    monkeypatch.chdir(tmp_path)
+    settings = resolve("gan", None, {"source": "ring", "limit": 128, "batch": 16, "length": "4 rounds"})
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "flowers")
+    first, _ = ranks.begin(settings, None)
+    first.stopped = True
+    run.conduct(first, lambda row, progress: None)
+    again, _ = ranks.begin(settings, None)
+    assert again.folder.path == first.folder.path
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "others")
+    assert ranks.begin(settings, None)[0].folder.path != first.folder.path
+    with pytest.raises(run.RunError, match="is there already"):
+        ranks.begin(settings, first.folder.path)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "flowers")
+    run.conduct(again, lambda row, progress: None)
+    assert ranks.begin(settings, None)[0].folder.path != first.folder.path, "that one is finished"
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    assert ranks.begin(settings, None)[0].folder.path != first.folder.path

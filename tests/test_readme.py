@@ -3,6 +3,8 @@
 import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,9 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 def blocks(language: str) -> list[tuple[str, str]]:
     return [(page.name, code) for page in PAGES for kind, code in BLOCK.findall(page.read_text()) if kind == language]
+
+
+FEW = ["--set", "limit=300"]
 
 
 def commands() -> list[tuple[str, str]]:
@@ -80,6 +85,14 @@ def test_a_command_runs(page: str, line: str, place) -> None:
         return
     if words[:2] == ["pip", "install"] or words[0] == "python":
         assert words[0] == "pip" or (ROOT / words[1]).is_file(), line
+        return
+    if words[0] == "torchrun":
+        if trained := re.search(r"runs/\d{4}-(\w+)-(\w+)", line):
+            run(["zerosum", "train", trained[2], "--data", trained[1], "--rounds", "2", "--out", trained[0], *FEW])
+        words += ["--samples", "200"] if "evaluate" in words else FEW if "train" in words else []
+        with_torch = [sys.executable, "-m", "torch.distributed.run", *words[1:]]
+        told = subprocess.run(with_torch, capture_output=True, text=True, timeout=240, check=False)
+        assert told.returncode == 0, told.stdout + told.stderr
         return
     assert words[0] == "zerosum", f"{page} shows a command that no test runs: {line}"
     if {"mnist", "mnist28", "fashion"} & set(words) and words[1] == "train" and "ZEROSUM_DATA" not in os.environ:

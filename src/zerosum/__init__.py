@@ -52,7 +52,7 @@ def resume(folder: str | Path, length: str | None = None) -> Path:
 
 
 def _played(settings: Settings, begin: Callable[[], ranks.Begun]) -> Path:
-    """The folder of the session that `begin` gives, played to its end; of the ranks that torchrun began, the first's."""
+    """The folder of the session that `begin` gives, played to its end; of several ranks, only the first returns."""
     from zerosum import ranks, run
 
     with ranks.led(settings, begin) as begun:

@@ -46,13 +46,10 @@ def begin(settings: Settings, out: Path | None) -> Begun:
 
 
 def _begun_before(out: Path | None) -> Folder | None:
-    """The newest folder of this job of torchrun's that has not ended."""
-    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+    """The newest folder of this job of torchrun's that has not ended: a rank was lost, or the job was queued again."""
+    job, again = os.environ.get("TORCHELASTIC_RUN_ID", "none"), os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    if job == "none" and not again:
         return None
     places = [out] if out is not None else sorted(Path("runs").glob("[0-9]*"), reverse=True)
-    for place in places:
-        folder = Folder(place)
-        told = folder.facts()
-        if told.get("job") == os.environ.get("TORCHELASTIC_RUN_ID") and told.get("ended") != "finished":
-            return folder
-    return None
+    found = (Folder(place) for place in places)
+    return next((f for f in found if (told := f.facts()).get("job") == job and told.get("ended") != "finished"), None)

@@ -51,8 +51,11 @@ class Mover:
                 return self._evaluate(hand, start, keep_graph)
             except (RuntimeError, MemoryError) as error:
                 count = finer(len(hand.pieces), len(hand))
-                if not is_out_of_memory(error) or self.world.size > 1 or count is None:
+                if not is_out_of_memory(error) or count is None:
                     raise
+                if self.world.size > 1:  # the others are on their way to a message that this rank would not send
+                    words = f"rank {self.world.rank} ran out of memory: play a batch in pieces, --set pieces={count}"
+                    raise MemoryError(words) from error
             hand.divide(count, drawn)
             start.again()
 

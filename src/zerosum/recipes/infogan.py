@@ -3,9 +3,9 @@
     min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q)                                                              eq. 6
     L_I(G, Q) = E[log Q(c | G(z, c))] + H(c)  <=  I(c; G(z, c))                                              eq. 5
 
-Q, a player on D's trunk, reads back G's code c, a category and numbers from U(-1, 1); Q and G are paid for what is read.
-Not in the paper: D, and Q for the category, see pictures moved a little (`jitter`), so that a category is what a picture
-shows, not how it leans; and the trunk is moved by D alone, not bent to the code.
+Q, a player on D's trunk, reads back G's code c, a category and numbers from U(-1, 1); Q and G are paid for it. Not in
+the paper: D, and Q for the category, see pictures moved a little (`jitter`), so that a category is what a picture is,
+not how it leans; the trunk is moved by D alone, not bent to the code.
 """
 
 import torch
@@ -79,32 +79,29 @@ class InfoGAN(Game):
         ]
 
     def discriminator_loss(self, batch: Batch) -> Loss:
-        real, fake = self.score(self.trunk(self.jitter(batch.x))), self.score(self.moved(batch))
+        real, fake = self.score(self.trunk(self.jitter(batch.x))), self.score(self.fakes(batch)[2])
         loss = Loss(adversarial=minimax_discriminator_loss(real, fake))
         return loss.read(D_x=real.sigmoid().mean(), D_Gz=fake.sigmoid().mean())
 
     def information_loss(self, batch: Batch) -> Loss:
         """-lambda L_I, in nats: of the category at most ln K; the continuous codes say how a picture leans."""
-        z, fakes = self.fakes(batch)
+        z, fakes, moved = self.fakes(batch)
         _, category, numbers = self.parts(z)
         still = batch.once("trunk(G(z))", lambda: self.trunk(fakes), self.trunk, self.G)
-        (logits, _, _), (_, mean, log_deviation) = self.read(self.moved(batch)), self.read(still)
+        (logits, _, _), (_, mean, log_deviation) = self.read(moved), self.read(still)
         L_I = categorical_information(logits, category), continuous_information(mean, log_deviation, numbers)
         loss = Loss(information=-self.config.weight * L_I[0] - self.config.continuous_weight * L_I[1])
         return loss.read(L_I_categorical=L_I[0], L_I_continuous=L_I[1])
 
     def generator_loss(self, batch: Batch) -> Loss:
-        adversarial = non_saturating_generator_loss(self.score(self.moved(batch)))
-        return Loss(adversarial=adversarial, information=self.information_loss(batch).total)
+        score = self.score(self.fakes(batch)[2])
+        return Loss(adversarial=non_saturating_generator_loss(score), information=self.information_loss(batch).total)
 
-    def fakes(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def fakes(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """z, G(z), and what the trunk sees of the fakes, moved a little: [n f]."""
         z = batch.once("z", lambda: self.noise(len(batch)))
-        return z, batch.once("G(z)", lambda: self.generate(z), self.G)
-
-    def moved(self, batch: Batch) -> Tensor:
-        """What the trunk sees of the fakes, moved a little: [n f]."""
-        _, fakes = self.fakes(batch)
-        return batch.once("moved", lambda: self.trunk(self.jitter(fakes)), self.trunk, self.G)
+        fakes = batch.once("G(z)", lambda: self.generate(z), self.G)
+        return z, fakes, batch.once("moved", lambda: self.trunk(self.jitter(fakes)), self.trunk, self.G)
 
     def score(self, features: Tensor) -> Tensor:
         return self.D(features).flatten().float()
@@ -131,9 +128,9 @@ class InfoGAN(Game):
 
     def showcase(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """z for a sheet with a column for each category: [n latent]. A row shares its noise and continuous codes."""
-        k = self.config.categories
-        z = self.noise(-(-n // k), generator).repeat_interleave(k, 0)[:n]
-        self.parts(z)[1].copy_(torch.eye(k, device=z.device).repeat(-(-n // k), 1)[:n])
+        k, rows = self.config.categories, -(-n // self.config.categories)
+        z = self.noise(rows, generator).repeat_interleave(k, 0)[:n]
+        self.parts(z)[1].copy_(torch.eye(k, device=z.device).repeat(rows, 1)[:n])
         return z
 
     def as_noise(self, z: Tensor) -> Tensor:
