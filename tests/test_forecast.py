@@ -10,7 +10,9 @@ import torch
 
 from zerosum import forecast as forecasting
 from zerosum import run
+from zerosum.data.deck import deck_of
 from zerosum.forecast import Forecast, chosen, forecast, peak_memory, quickly
+from zerosum.play.hand import Hand
 from zerosum.settings import resolve
 
 SMALL = {"source": "glyphs", "limit": 256, "width": 4, "batch": 16, "quality_cost": 0, "checkup_cost": 0}
@@ -26,6 +28,10 @@ def dataset(settings):
     return run.data_of(settings)
 
 
+def deck(dataset):
+    return deck_of(dataset, labelled=True, seed=0, device=torch.device("cpu"))
+
+
 def test_a_forecast_is_near_to_what_is_then_measured(settings, dataset) -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
@@ -33,7 +39,7 @@ def test_a_forecast_is_near_to_what_is_then_measured(settings, dataset) -> None:
     assert torch.equal(torch.get_rng_state(), before), "no chance is used up"
     assert found.seconds == pytest.approx(4000 * 16 / found.images_per_second)
     played = settings.model_copy(update={"play": settings.play.model_copy(update={"precision": found.precision})})
-    one = forecasting._Try(played, dataset, torch.device("cpu"), 1)
+    one = forecasting._Try(played, dataset, deck(dataset), 1)
     start = time.perf_counter()
     for _ in range(60):
         one.round()
@@ -81,14 +87,15 @@ def test_bfloat16_is_taken_where_it_is_faster_and_tells_the_same(seconds, alike,
 
 def test_gradients_in_both_precisions_are_of_one_game(settings, dataset) -> None:
     def tried(name: str) -> forecasting._Try:
-        return forecasting._Try(forecasting._in(settings, name), dataset, torch.device("cpu"), 1)
+        return forecasting._Try(forecasting._in(settings, name), dataset, deck(dataset), 1)
 
-    assert forecasting._alike(tried("float32"), tried("float32")) == pytest.approx(1.0, abs=1e-6)
-    assert 0.99 < forecasting._alike(tried("float32"), tried("bfloat16")) < 0.9999999
+    hand = Hand(*deck(dataset).deal(16))
+    assert forecasting._alike(hand, tried("float32"), tried("float32")) == pytest.approx(1.0, abs=1e-6)
+    assert 0.99 < forecasting._alike(hand, tried("float32"), tried("bfloat16")) < 0.9999999
     other = tried("float32")
     for p in other.trainer.game.parameters():
         p.data.add_(0.1 * torch.randn_like(p))
-    assert forecasting._alike(tried("float32"), other) < 0.9, "other weights are told apart"
+    assert forecasting._alike(hand, tried("float32"), other) < 0.9, "other weights are told apart"
 
 
 def test_a_short_run_is_not_tried_and_plays_in_float32(settings, dataset, tmp_path) -> None:
@@ -127,3 +134,10 @@ def test_a_game_that_breaks_in_bfloat16_is_played_in_float32(settings, dataset, 
     wild = settings.model_copy(update={"game": settings.game.model_copy(update={"lr": 1e30})})
     found = forecast(wild, dataset, longest=0.0)
     assert (found.precision, found.why) == ("float32", "it breaks at once")
+
+
+def test_what_is_changed_at_the_start_is_what_is_tried(settings, dataset) -> None:
+    """play.changes at round 0 is how a run begins."""
+    play = settings.play.model_copy(update={"changes": {0: {"batch": 8}}, "precision": "float32"})
+    found = forecast(settings.model_copy(update={"play": play}), dataset, longest=0.0)
+    assert found.seconds == pytest.approx(4000 * 8 / found.images_per_second)

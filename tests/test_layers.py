@@ -36,14 +36,14 @@ MAY = {
     "doctor": {"checkup", "diagnosis", "data", "play"},
     "table": {"game", "networks", "play", "sections", "settings"},
     "schedule": {"model", "settings", "sections", "data", "table"},
-    "forecast": {"model", "settings", "span", "data", "play", "table"},
+    "forecast": {"model", "schedule", "settings", "span", "data", "play", "table"},
     "seat": {"model", "schedule", "settings", "data", "play", "table"},
     "session": {"seat", "span", "schedule", "folder", "doctor", "forecast", "look", "watch", "model", "pictures"}
     | {"settings", "recipes", "data", "game", "play", "prevention"},
     "treatment": {"session", "schedule", "diagnosis", "prevention", "settings", "data", "game", "play"},
     "run": {"session", "schedule", "treatment", "folder", "forecast", "model", "prevention", "pictures", "settings"}
     | {"data", "play"},
-    "ranks": {"run", "session", "seat", "folder", "settings", "play"},
+    "ranks": {"run", "session", "seat", "folder", "forecast", "settings", "play"},
     "explore": {"game"},
     "samples": {"model", "pictures", "data.spec", "play"},
     "shards": {"model", "stream", "play"},

@@ -128,12 +128,23 @@ def children(of: int) -> list[int]:
     return [int(pid) for pid in found.stdout.split()]
 
 
+LONG = ["--set=checkpoints=5 %", "--set=keep=9"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """The run of two that nobody kills."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    train(2, folder, 1200, *LONG)
+    return folder
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are found with ps")
 @pytest.mark.parametrize("lost", [0, 1], ids=["the one that leads", "the one that follows"])
-def test_a_killed_rank_begins_again_from_the_last_checkpoint(tmp_path, lost: int) -> None:
+def test_a_killed_rank_begins_again_from_the_last_checkpoint(tmp_path, whole, lost: int) -> None:
     """Killed like a machine that is gone: torchrun begins both anew, and they play to the end, bit for bit."""
-    folder, long = tmp_path / "run", ["--set=checkpoints=5 %", "--set=keep=9"]
-    process = begin(2, "train", *GAME, *WATCHED, *long, "--rounds=1200", f"--out={folder}", restarts=1)
+    folder = tmp_path / "run"
+    process = begin(2, "train", *GAME, *WATCHED, *LONG, "--rounds=1200", f"--out={folder}", restarts=1)
     limit = time.monotonic() + 200
     while len(list(folder.glob("checkpoints/0*.safetensors"))) < 2:
         assert time.monotonic() < limit
@@ -148,10 +159,6 @@ def test_a_killed_rank_begins_again_from_the_last_checkpoint(tmp_path, lost: int
     assert (about["ended"], about["rounds"]) == ("finished", 1200)
     (resumed,) = about["resumes"]
     assert 0 < resumed["round"] < 1200
-    if lost:
-        return
-    whole = tmp_path / "whole"
-    train(2, whole, 1200, *long)
     assert torch.equal(weights(whole), weights(folder))
     state, same = (load(place / "checkpoints" / "00001200.safetensors")["trainer"] for place in (whole, folder))
     assert torch.equal(state["chance"]["cpu"], same["chance"]["cpu"])
@@ -180,6 +187,9 @@ def test_a_job_that_is_queued_again_goes_on_with_its_run(tmp_path, monkeypatch) 
     run.conduct(first, lambda row, progress: None)
     again, _ = ranks.begin(settings, None)
     assert again.folder.path == first.folder.path
+    other = resolve("gan", None, {"source": "ring", "limit": 128, "batch": 32, "length": "4 rounds"})
+    with pytest.raises(run.RunError, match=r"\(flowers\) has begun .* with other settings: give another --rdzv-id"):
+        ranks.begin(other, None)
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "others")
     assert ranks.begin(settings, None)[0].folder.path != first.folder.path
     with pytest.raises(run.RunError, match="is there already"):
@@ -189,3 +199,31 @@ def test_a_job_that_is_queued_again_goes_on_with_its_run(tmp_path, monkeypatch) 
     assert ranks.begin(settings, None)[0].folder.path != first.folder.path, "that one is finished"
     monkeypatch.delenv("TORCHELASTIC_RUN_ID")
     assert ranks.begin(settings, None)[0].folder.path != first.folder.path
+
+
+BROKEN = """
+import sys, torch, zerosum
+from zerosum.play.dynamics import Mover
+rank, whole = int(sys.argv[1]), Mover._evaluate
+turns = []
+def evaluate(self, *given):
+    turns.append(1)
+    if len(turns) == 7 and self.world.rank == rank:
+        raise MemoryError("no more")
+    return whole(self, *given)
+Mover._evaluate = evaluate
+zerosum.train("gan", "ring", out=sys.argv[2], length="20 rounds", limit=128, batch=16, generator_widths=(8,))
+"""
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_fails_in_a_round_ends_them_all_with_its_words(tmp_path, rank: int) -> None:
+    """The others are in a message that will not come: nobody waits for ever."""
+    program = tmp_path / "program.py"
+    program.write_text(BROKEN)
+    launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(program)]
+    found = subprocess.run(
+        [*launched, str(rank), str(tmp_path / "run")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert found.returncode
+    assert f"rank {rank} ran out of memory: play a batch in pieces, --set pieces=2" in found.stderr

@@ -16,10 +16,12 @@ from torch.nn.functional import cosine_similarity
 
 from zerosum import model
 from zerosum.data.dataset import Dataset
-from zerosum.data.deck import deck_of
-from zerosum.play import precision
+from zerosum.data.deck import Deck, TwoDecks, deck_of
+from zerosum.play import gpu, precision
+from zerosum.play.hand import Hand
 from zerosum.play.trainer import NonFinite
 from zerosum.play.world import World
+from zerosum.schedule import in_force
 from zerosum.settings import Settings
 from zerosum.span import Span, duration
 from zerosum.table import trainer_of
@@ -29,7 +31,7 @@ SHARE = 0.01  # of the run's length, at most, for trying what is faster
 WORTH = 1.15  # times as fast: less is not worth other rounding
 ALIKE = 0.99  # cosine of gradients in bfloat16 and float32, of the same hand and chance
 SHORT, FEW = 60.0, 300  # seconds and rounds of a run for which nothing is tried
-WARM = 5  # rounds that are not counted: a GPU records its graph in them
+WARM = {"cpu": 1, "cuda": 5}  # rounds that are not counted: the first; a GPU records its graph in some
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,13 @@ class Forecast:
 class _Try:
     """A game like the run's, played as the settings say, on one rank's share of each batch."""
 
-    def __init__(self, settings: Settings, dataset: Dataset, device: torch.device, share: int):
+    def __init__(self, settings: Settings, dataset: Dataset, deck: Deck | TwoDecks, share: int):
         play = settings.play
         torch.manual_seed(play.seed)
-        game: Any = model.build(settings.recipe, settings.game, dataset.spec).to(device=device)
-        deck = deck_of(dataset, labelled=game.classes > 0, seed=play.seed, device=device)
+        game: Any = model.build(settings.recipe, settings.game, dataset.spec).to(device=deck.device)
         here = play.model_copy(update={"batch": play.batch // share})
         self.trainer = trainer_of(game, lambda: deck.deal(here.batch), here, settings.speed, World(alone=True))
+        self.warm = WARM[deck.device.type]
         self.times, self.broke = list[float](), False
 
     def round(self) -> None:
@@ -76,52 +78,56 @@ class _Try:
 
     def seconds(self) -> float:
         """A round takes: the median, without the first ones."""
-        return statistics.median(self.times[WARM:])
+        return statistics.median(self.times[self.warm :])
 
-    def gradients(self) -> list[Tensor]:
-        """Every player's gradient on one hand, by the chance that all tries have."""
+    def gradients(self, hand: Hand) -> list[Tensor]:
+        """Every player's gradient on this hand, by the chance that all tries have."""
         torch.manual_seed(0)
-        hand, found = self.trainer.deal(), []
+        mine, found = Hand(hand.x, hand.y), []
         for mover in self.trainer.movers:
-            mover.evaluate(hand, keep_graph=True)
+            mover.evaluate(mine, keep_graph=True)
             found.append(torch.cat([p.grad.flatten().float() for p in mover.parameters if p.grad is not None]))
         return found
 
 
 def forecast(settings: Settings, dataset: Dataset, share: int = 1, longest: float = LONGEST) -> Forecast:
-    """Play a few rounds of a game like the run's, in each precision in question, one after the other.
+    """Play a few rounds of a game like the run's, in each precision in question, in turns.
 
     It takes `longest` seconds, or as few rounds as tell. Nothing of the run is touched, and no chance of it used up.
     Each of `share` ranks plays its share of the batch.
     """
-    end = time.perf_counter() + longest
-    with _untouched(settings) as device:
-        tries = {"float32": _Try(_in(settings, "float32"), dataset, device, share)}
-        if settings.play.precision == "auto":
-            tries["bfloat16"] = _Try(_in(settings, "bfloat16"), dataset, device, share)
-        elif settings.play.precision != "float32":
-            tries = {settings.play.precision: _Try(settings, dataset, device, share)}
-        alike = _alike(*tries.values())
-        while min(len(each.times) for each in tries.values()) <= WARM or time.perf_counter() < end:
-            for each in tries.values():
-                each.round()
-        chosen, why = _chosen(tries, alike) if len(tries) > 1 else (next(iter(tries)), "as set")
-        one = tries[chosen].seconds()
-        found = Forecast(chosen, settings.play.batch / one, _length(settings, dataset, one), peak_memory(device), why)
-    return found
+    with _untouched(settings := in_force(settings, 0), dataset) as deck:
+        return _tried(settings, dataset, deck, share, longest)
 
 
 def quickly(settings: Settings, dataset: Dataset, share: int = 1) -> Forecast | None:
-    """A forecast that takes at most 1 % of the run, or a few rounds; None for a run so short that no choice pays."""
+    """A forecast that takes at most 1 % of the run, or as few rounds as tell; None for a run too short for it."""
+    settings = in_force(settings, 0)
     timed = Span.parse(settings.play.length).unit in ("seconds", "minutes")
     if not timed and _length(settings, dataset, 1.0) < FEW:
         return None
-    with _untouched(settings) as device:
-        one = _Try(_in(settings, "float32"), dataset, device, share)
-        for _ in range(WARM + 1):
+    with _untouched(settings, dataset) as deck:
+        one = _Try(_in(settings, "float32"), dataset, deck, share)
+        for _ in range(one.warm + 1):
             one.round()
         seconds = _length(settings, dataset, one.seconds())
-    return forecast(settings, dataset, share, min(LONGEST, SHARE * seconds)) if seconds >= SHORT else None
+        del one
+        if seconds < SHORT:
+            return None
+        return _tried(settings, dataset, deck, share, min(LONGEST, SHARE * seconds))
+
+
+def _tried(settings: Settings, dataset: Dataset, deck: Deck | TwoDecks, share: int, longest: float) -> Forecast:
+    end, play = time.perf_counter() + longest, settings.play
+    names = ["float32", "bfloat16"] if play.precision == "auto" else [play.precision]
+    tries = {name: _Try(_in(settings, name), dataset, deck, share) for name in names}
+    alike = _alike(Hand(*deck.deal(play.batch // share)), *tries.values())
+    while min(len(each.times) - each.warm for each in tries.values()) < 1 or time.perf_counter() < end:
+        for each in tries.values():
+            each.round()
+    name, why = _chosen(tries, alike) if len(tries) > 1 else (names[0], "as set")
+    one = tries[name].seconds()
+    return Forecast(name, play.batch / one, _length(settings, dataset, one), peak_memory(deck.device), why)
 
 
 def chosen(settings: Settings, found: Forecast | None) -> Settings:
@@ -141,11 +147,12 @@ def peak_memory(device: torch.device) -> int:
     return most if sys.platform == "darwin" else 1024 * most
 
 
-def _alike(one: _Try, other: _Try | None = None) -> float:
+def _alike(hand: Hand, one: _Try, other: _Try | None = None) -> float:
     """The least cosine of a player's gradients in both, from the first weights, which they have in common."""
     if other is None:
         return 1.0
-    return min(float(cosine_similarity(a, b, 0)) for a, b in zip(one.gradients(), other.gradients(), strict=True))
+    pairs = zip(one.gradients(hand), other.gradients(hand), strict=True)
+    return min(float(cosine_similarity(a, b, 0)) for a, b in pairs)
 
 
 def _chosen(tries: dict[str, _Try], alike: float) -> tuple[str, str]:
@@ -170,8 +177,13 @@ def _in(settings: Settings, name: str) -> Settings:
 
 
 @contextlib.contextmanager
-def _untouched(settings: Settings) -> Iterator[torch.device]:
-    """The run's device; torch's generators are put back."""
-    device = precision.choose_device(settings.play.device)
+def _untouched(settings: Settings, dataset: Dataset) -> Iterator[Deck | TwoDecks]:
+    """The data on the run's device, which is used as the run will; torch's generators are put back."""
+    device, play = precision.choose_device(settings.play.device), settings.play
+    if device.type == "cuda":
+        gpu.use_well(exact=play.precision == "float32")
+    elif settings.speed.keep_memory:
+        precision.keep_memory()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        yield device
+        labelled = model.build(settings.recipe, settings.game, dataset.spec).classes > 0
+        yield deck_of(dataset, labelled=labelled, seed=play.seed, device=device)

@@ -57,6 +57,7 @@ def introduction(session: Session, preset: str | None = None) -> list[str]:
         f" Play      {' · '.join([*played, *ranks])} · {session.game.device} · seed {play.seed}",
         *([f" Forecast  {session.expected}"] if session.expected else []),
         *(f" Caution   {caution}" for caution in session.cautions),
+        *([f" Resumed   at round {session.trainer.rounds:,}"] if session.trainer.rounds else []),
         f" Run       {session.folder.path}      Ctrl-C saves and stops",
     ]
 
@@ -198,7 +199,7 @@ def _news(session: Session, known: set[tuple[str, str]]) -> Iterator[str]:
     if pieces > session.settings.play.pieces and ("pieces", str(pieces)) not in known:
         known.add(("pieces", str(pieces)))
         size = session.settings.play.batch // pieces
-        yield f" Memory    gave out: a batch is played in {pieces} pieces of {size} from now on, for the same gradient"
+        yield f" Memory    gave out: a batch is played in {pieces} pieces of {size} from now on; batch norm sees pieces"
     for finding in session.doctor.findings:
         if finding.severity != "healthy" and (finding.disease, finding.severity) not in known:
             known.add((finding.disease, finding.severity))

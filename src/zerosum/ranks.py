@@ -9,11 +9,13 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from zerosum import run
 from zerosum.folder import Folder
+from zerosum.forecast import Forecast, forecast
 from zerosum.play.world import joined
-from zerosum.seat import Seat
+from zerosum.seat import Seat, settings_in
 from zerosum.session import Session
 from zerosum.settings import Settings
 
@@ -28,10 +30,16 @@ def led(settings: Settings, begin: Callable[[], Begun]) -> Iterator[Begun | None
     """
     with joined(settings.play.device) as world:
         if world.rank:
-            Seat(run.data_of(settings)).follow()
+            heard = world.hear()  # rank 0 has the data: what it had to decode is in the cache
+            if heard[0] != "end":
+                Seat(run.data_of(settings_in(heard[1]))).follow(heard)
             yield None
-        else:
+            return
+        try:
             yield begin()
+        finally:
+            if world.listens:
+                world.tell("end", "failed")
 
 
 def begin(settings: Settings, out: Path | None) -> Begun:
@@ -42,7 +50,25 @@ def begin(settings: Settings, out: Path | None) -> Begun:
         if job := os.environ.get("TORCHELASTIC_RUN_ID"):
             session.folder.note(job=job)
         return session, troubles
+    if _asked(before.settings()) != _asked(settings):
+        raise run.RunError(
+            f"this job of torchrun's ({os.environ.get('TORCHELASTIC_RUN_ID')}) has begun {before.path} with other "
+            f"settings: give another --rdzv-id for a new run, or go on with that one: zerosum resume {before.path}"
+        )
     return run.go_on(before)
+
+
+def foretold(settings: Settings) -> Forecast | None:
+    """What a run of these ranks would be like, found out by the first of them alone."""
+    if os.environ.get("RANK", "0") != "0":
+        return None
+    return forecast(settings, run.data_of(settings), int(os.environ.get("WORLD_SIZE", "1")))
+
+
+def _asked(settings: Settings) -> dict[str, Any]:
+    """What the user asked for: without what a run finds out and writes into its config."""
+    found = settings.model_dump(mode="json")
+    return found | {"play": {k: v for k, v in found["play"].items() if k not in ("precision", "changes")}}
 
 
 def _begun_before(out: Path | None) -> Folder | None:

@@ -63,26 +63,27 @@ class Seat:
         self.trainer.pace(1.0)  # rates are those of the settings
         self.deck.load_state_dict(state["deck"])
 
-    def follow(self) -> str:
-        """Do what rank 0 says until it says how the run ended. Signals are for rank 0 to hear."""
+    def follow(self, heard: tuple[str, str, bytes]) -> str:
+        """Do what rank 0 says, first what was `heard`, until it says how the run ended. Signals are for rank 0."""
         orders: dict[str, Callable[[str, bytes], None]] = {
-            "sit": lambda words, _: self.sit_down(_settings(words), json.loads(words)[1]),
+            "sit": lambda words, _: self.sit_down(settings_in(words), json.loads(words)[1]),
             "take": lambda _, content: self.take(checkpoint.from_bytes(content)),
             "round": lambda words, _: self._play_along(float(words)),
         }
         with _deaf():
-            while True:
-                order, words, content = self.world.hear()
-                if order == "end":
-                    return words
+            while heard[0] != "end":
+                order, words, content = heard
                 orders[order](words, content)
+                heard = self.world.hear()
+        return heard[1]
 
     def _play_along(self, share: float) -> None:
         self.turns(share)
         self.trainer.unread.clear()  # rank 0 reads them
 
 
-def _settings(words: str) -> Settings:
+def settings_in(words: str) -> Settings:
+    """Those of the order to sit down."""
     written = json.loads(words)[0]
     return resolve(written.pop("recipe"), base=written)
 

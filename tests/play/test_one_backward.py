@@ -148,3 +148,27 @@ def test_a_hand_in_pieces_is_played_as_usual() -> None:
     torch.manual_seed(1)
     field(movers, hand)
     assert all(torch.equal(p.grad, g) for p, g in zip(game.parameters(), found, strict=True))
+
+
+def test_where_both_graphs_do_not_fit_the_round_is_played_in_pieces() -> None:
+    game, wanted = Shared(), Shared()
+    trainers = []
+    for each, field_ in ((wanted, field), (game, OneBackward())):
+        data = torch.Generator().manual_seed(3)
+        deal = lambda data=data: (torch.randn(8, 4, generator=data), None)  # noqa: E731
+        trainers.append(Trainer(each, deal, dynamics=partial(simultaneous, field=field_)))
+    judged = game.judged
+
+    def short(batch):
+        if trainers[1].rounds == 2 and len(batch) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return judged(batch)
+
+    game.judged = short
+    for trainer in trainers:
+        torch.manual_seed(4)
+        for _ in range(4):
+            trainer.round()
+    assert trainers[1].pieces == 2
+    for one, other in zip(wanted.parameters(), game.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)

@@ -29,6 +29,8 @@ def bench(
 
         for name in recipe or []:
             recipe_of(name)
+        if not json.resolve().parent.is_dir():
+            raise ValueError(f"{json.parent} is no folder: name a file in one that is there (--json)")
         benchmark = measuring.Benchmark(seconds, threads, json)
         say(measuring.heading(benchmark.kept))
         for row in measuring.bench(recipe or [], data, benchmark, _tell, explain=explain):

@@ -45,7 +45,7 @@ def train(
 ) -> None:
     """Train a recipe on data, into a run folder."""
     with one_line_errors(debug):
-        from zerosum import forecast, progress, ranks, run, settings
+        from zerosum import progress, ranks, run, settings
 
         run.check_recipe(recipe)
         overrides = settings.parse_assignments(assignments or [])
@@ -56,7 +56,8 @@ def train(
         base = settings.load(config) if config else None
         chosen = settings.resolve(recipe, preset, overrides, base)
         if foretell:
-            console.print(f" Forecast  {forecast.forecast(chosen, run.data_of(chosen))} · {chosen.play.length}")
+            if found := ranks.foretold(chosen):
+                console.print(f" Forecast  {found} · {chosen.play.length}")
             return
         with ranks.led(chosen, lambda: ranks.begin(chosen, out)) as begun:
             if begun:

@@ -45,8 +45,8 @@ class Decoded:
 
 
 def fits(size: int) -> bool:
-    """Whether so many bytes are at most a quarter of the memory that is available."""
-    return size <= _SHARE * available()
+    """Whether so many bytes are at most a quarter of the memory that is available to each process on this machine."""
+    return size * int(os.environ.get("LOCAL_WORLD_SIZE", "1")) <= _SHARE * available()
 
 
 def available() -> int:

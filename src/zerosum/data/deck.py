@@ -152,6 +152,7 @@ class TwoDecks:
     def __init__(self, a: Tensor, b: Tensor, *, seed: int, device: str | torch.device = "cpu") -> None:
         self.a = Deck(a, None, seed=seed, device=device)
         self.b = Deck(b, None, seed=seed ^ 2**31, device=device)  # torch reads the lower 32 bits of a seed
+        self.device = self.a.device
 
     def __len__(self) -> int:
         return len(self.a)

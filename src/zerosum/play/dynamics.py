@@ -43,7 +43,7 @@ class Mover:
         """Leave the gradient of the player's loss on its own parameters; nobody else's gradient is asked for.
 
         Where memory does not suffice the hand is divided, and the pieces' gradients are added up: the same gradient,
-        but for networks that see more than one example at a time.
+        but for networks that see more than one example at a time (batch norm).
         """
         start, drawn = Chance(hand.x.device), hand.drawn
         while True:

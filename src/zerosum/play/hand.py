@@ -76,5 +76,8 @@ class Hand(Batch):
 
 
 def finer(count: int, examples: int) -> int | None:
-    """The next number of pieces, at least twice as many, that divides so many examples; None where there is none."""
-    return next((k for k in range(2 * count, examples + 1) if examples % k == 0), None)
+    """The next larger number of pieces that divides so many examples (of 64: twice as many); None where there is none.
+
+    Pieces hold two examples at least: batch norm has nothing to say of one.
+    """
+    return next((k for k in range(count + 1, examples // 2 + 1) if examples % k == 0), None)

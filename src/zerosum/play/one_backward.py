@@ -20,6 +20,7 @@ from zerosum.game import Batch
 from zerosum.play.chance import Chance
 from zerosum.play.dynamics import Mover, Readings, field
 from zerosum.play.hand import Hand
+from zerosum.play.precision import is_out_of_memory
 
 T = TypeVar("T")
 LEAST = 1e-12  # of a score's gradient, times n: far below what float32 sees beside the others, far above 0
@@ -69,10 +70,20 @@ class OneBackward:
         self.exact: bool | None = None
 
     def __call__(self, movers: Sequence[Mover], hand: Hand) -> Readings:
-        if self.exact is None:
-            self.exact = len(movers) == 2 and self._tried(movers, hand)
-        if not self.exact or len(movers) != 2 or len(hand.pieces) > 1:
-            return field(movers, hand)
+        start = Chance(hand.x.device)
+        try:
+            if self.exact is None:
+                self.exact = len(movers) == 2 and self._tried(movers, hand)
+            if self.exact and len(movers) == 2 and len(hand.pieces) == 1:
+                return self._both(movers, hand)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or movers[0].world.size > 1:
+                raise
+            self.exact = False  # it holds both graphs at once; `field` finds out in how many pieces to play
+            start.again()
+        return field(movers, hand)
+
+    def _both(self, movers: Sequence[Mover], hand: Hand) -> Readings:
         cut = Cut(hand, movers)
         losses = [mover.loss(cut) for mover in movers]
         self._gradients(movers, [loss.total for loss in losses], cut.shared())

@@ -47,6 +47,7 @@ class World:
                 yield
             finally:
                 self.played = False
+        _told[0] = "played"
 
     def chance(self) -> AbstractContextManager[object]:
         """This rank's rows of what all draw."""
@@ -85,6 +86,11 @@ class World:
         _send(torch.tensor([len(text), len(content)]))
         for part in filter(None, (text, content)):
             _send(torch.frombuffer(bytearray(part), dtype=torch.uint8))
+
+    @property
+    def listens(self) -> bool:
+        """Of rank 0: whether the others wait for an order, and not in the midst of a round, or at their end."""
+        return self.size > 1 and _told[0] not in ("round", "end")
 
     def hear(self) -> tuple[str, str, bytes]:
         """Of all others: the next order, its words and its content, as rank 0 gave them."""
@@ -126,12 +132,8 @@ def joined(device: str = "auto") -> Iterator[World]:
     distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     _orders[0] = distributed.new_group(backend="gloo", timeout=PATIENCE)
     _told[0] = ""
-    world = World()
     try:
-        yield world
+        yield World()
     finally:
-        if world.rank == 0 and _told[0] != "end":
-            with contextlib.suppress(RuntimeError):  # nobody is left to hear it
-                world.tell("end", "failed")
         _orders[0] = None
         distributed.destroy_process_group()
