@@ -38,7 +38,11 @@ from zerosum.table import trainer_of
 
 from judge import keep
 
-WORK = {"dcgan mnist28": ("dcgan", "mnist28", "mnist"), "r1gan": ("r1gan", None, "mnist")}
+WORK = {
+    "dcgan mnist28": ("dcgan", "mnist28", "mnist"),
+    "r1gan": ("r1gan", None, "mnist"),
+    "r3gan": ("r3gan", None, "mnist"),
+}
 SIZES = (1_000, 100_000, 2_500_000)  # numbers in an all-reduce
 LINKS = {"one machine, NVLink": (20e-6, 300e9), "machines, 400 Gbit/s a GPU": (60e-6, 40e9)}  # seconds, bytes/s: given
 
