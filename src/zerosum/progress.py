@@ -64,13 +64,14 @@ def introduction(session: Session, preset: str | None = None) -> list[str]:
 
 def closing(session: Session, gif: bool = False) -> list[str]:
     """What was made, and the commands that come next, ready for a shell."""
-    folder, rounds = session.folder, session.trainer.rounds
+    folder, rounds, seconds = session.folder, session.trainer.rounds, duration(session.seconds)
     path = shlex.quote(str(folder.path))
-    grid = max(folder.grids.iterdir())
-    made = [str(grid), folder.film.name, *([folder.film.with_suffix(".gif").name] if gif else []), folder.curves.name]
+    made = [str(max(folder.grids.iterdir())), folder.film.name]
+    made += [*([folder.film.with_suffix(".gif").name] if gif else []), folder.curves.name]
     made += [f"{name}/" for name in ("judged", "reconstructions") if (folder.path / name).is_dir()]
+    disk = f", {session.waited:.0%} of it waiting for the disk" if session.waited >= 0.01 else ""
     lines = [
-        f" Done      {count(rounds, 'round')}, {count(session.deck.images, 'example')} in {duration(session.seconds)}",
+        f" Done      {count(rounds, 'round')}, {count(session.deck.images, 'example')} in {seconds}{disk}",
         f"   pictures  {' · '.join(made)}",
         *_quality(session),
         *verdict(session),

@@ -68,6 +68,11 @@ class Session(Seat):
         """How far the run is, in every unit that a length may be given in."""
         return self.length.progress(self.trainer.rounds, self.deck.images, self.deck.epochs, self.seconds)
 
+    @property
+    def waited(self) -> float:
+        """The share of the time in which pictures had to come from disk first."""
+        return self.deck.stalled / max(self.seconds, 1e-9)
+
     def due(self) -> dict[str, int]:
         """How many pictures and checkpoints should have been made by now."""
         progress = self.progress()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum import run, settings
+from zerosum import progress, run, settings
 from zerosum.data import cache
 from zerosum.data.on_disk import OnDisk
 
@@ -45,3 +45,11 @@ def test_it_plays_the_same(folder, tmp_path, monkeypatch, small, same_run):
     assert memory.deck.stalled == 0
     same_run(tmp_path / "memory", tmp_path / "disk")
     same_run(tmp_path / "memory", tmp_path / "cut")
+
+
+def test_a_run_says_how_much_of_its_time_it_waited_for_the_disk(tmp_path, small, monkeypatch):
+    session = run.begin(settings.resolve("gan", overrides=small("gan") | {"length": "2 rounds"}), tmp_path / "run")
+    run.conduct(session, lambda row, progress: None)
+    assert "waiting" not in progress.closing(session)[0]
+    monkeypatch.setattr(type(session.deck), "stalled", session.seconds / 4)
+    assert progress.closing(session)[0].endswith(", 25% of it waiting for the disk")
