@@ -14,7 +14,7 @@ import torch
 from zerosum.play import checkpoint
 from zerosum.recipes import RECIPES
 
-collect_ignore = ["two_ranks.py"]  # a program that test_worlds starts
+collect_ignore = ["ranks.py"]  # a program that test_worlds starts
 torch.set_num_threads(1)
 # Started in the background, a shell may have these ignored, and commands would inherit that: tests send them.
 for ignored, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
