@@ -176,6 +176,20 @@ def test_memory_that_gives_out_is_told_once(monkeypatch):
     assert told.count("Memory    gave out: a batch is played in 4 pieces of 16 from now on") == 1
 
 
+def test_what_is_played_plainly_is_told_once_and_a_run_that_goes_back_has_no_negative_speed(monkeypatch):
+    clock = Clock(monkeypatch, terminal=False)
+    with progress.display(clock.console, clock.session) as show:
+        clock.session.trainer.dynamics = SimpleNamespace(told="rounds are not one CUDA graph: several ranks play")
+        told = clock.play(show, 20)
+        show({}, {"rounds": 1, "images": 64, "seconds": 21.0, "%": 1.0})
+        clock.now += 100
+        show({"D.a": 1.0}, {"rounds": 1, "images": 32, "seconds": 22.0, "%": 1.0})
+        after = clock.out.getvalue().removeprefix(told)
+    assert told.count(" Speed     rounds are not one CUDA graph: several ranks play") == 1
+    assert " 0/s " in after
+    assert "-" not in after
+
+
 def test_the_live_bar_goes_on_before_and_between_readings(monkeypatch):
     clock = Clock(monkeypatch, terminal=True)
     told: list[str] = []

@@ -31,6 +31,7 @@ def train(
     """Train a recipe (the default one if none is named) and return the run folder.
 
     `settings` are those of `zerosum config RECIPE`, by name: `length="5000 rounds"`, `batch=128`, `lr=1e-4`.
+    Under torchrun all ranks train one run, and only the first returns: the others end here.
     Raises ValueError for what cannot be, NonFinite (an ArithmeticError) where the game breaks.
     """
     from zerosum import ranks

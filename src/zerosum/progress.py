@@ -192,10 +192,10 @@ def _news(session: Session, known: set[tuple[str, str]]) -> Iterator[str]:
     """Diseases that the doctor has not named before, or not as so grave; and how short memory is."""
     from zerosum.consultation import headline
 
-    why = getattr(session.trainer.dynamics, "why", None)
-    if isinstance(why, str) and ("graph", why) not in known:
-        known.add(("graph", why))
-        yield f" Speed     rounds are not one CUDA graph: {why}"
+    told = getattr(session.trainer.dynamics, "told", None)
+    if told and ("speed", told) not in known:
+        known.add(("speed", told))
+        yield f" Speed     {told}"
     pieces = session.trainer.pieces
     if pieces > session.settings.play.pieces and ("pieces", str(pieces)) not in known:
         known.add(("pieces", str(pieces)))
@@ -217,7 +217,7 @@ def display(console: Console, session: Session) -> Iterator[Callable[[Row, Row],
     def speed(progress: Row) -> float:
         images, seconds = progress["images"] - seen["images"], progress["seconds"] - seen["seconds"]
         seen.update(images=progress["images"], seconds=progress["seconds"])
-        return images / seconds if seconds > 0 else 0.0
+        return max(images / seconds, 0.0) if seconds > 0 else 0.0  # a treatment goes back
 
     if not console.is_terminal:
         quiet = 0.0  # the first row is shown at once

@@ -72,6 +72,7 @@ def test_the_network_without_a_penalty_is_compiled_and_the_rounds_are_the_same()
         assert fast.dynamics.networks == ["G"]
         assert set(fast.dynamics.why) == {"D"}
         assert "double backward" in fast.dynamics.why["D"]
+        assert fast.dynamics.told.startswith("not compiled: D, since ")
     for (_, row), (_, other) in zip(rows, play(plain, 4), strict=True):
         assert row == pytest.approx(other, abs=1e-5)
     assert fast.state_dict()["game"].keys() == plain.state_dict()["game"].keys()

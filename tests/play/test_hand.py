@@ -88,6 +88,21 @@ def test_two_examples_that_do_not_fit_are_an_error() -> None:
         rounds(most=1)
 
 
+def test_a_game_that_cannot_be_played_in_so_small_pieces_ran_out_of_memory(monkeypatch) -> None:
+    """That is what its user has to mend, and not the size of a piece."""
+    draw = Noisy.noise
+
+    def noise(game, n, generator=None):
+        if n < 4:
+            raise ValueError(f"a pack holds 4 examples and the batch only {n}")
+        return draw(game, n, generator)
+
+    monkeypatch.setattr(Noisy, "noise", noise)
+    assert rounds(most=4)[1].pieces == 3
+    with pytest.raises(MemoryError, match="CUDA out of memory"):
+        rounds(most=3)
+
+
 def test_other_errors_are_not_taken_for_it() -> None:
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
     assert is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"))

@@ -152,6 +152,11 @@ class Captured:
         )
         self._dealt: dict[tuple[str, ...], list[int]] = {}  # the hands that each plain round took
 
+    @property
+    def told(self) -> str | None:
+        """In words, if rounds are played plainly."""
+        return self.why and f"rounds are not one CUDA graph: {self.why}"
+
     def __call__(self, movers: Sequence[Mover], deal: Deal) -> Readings:
         if movers[0].world.size > 1:
             self.why = "several ranks play"

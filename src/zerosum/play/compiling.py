@@ -31,6 +31,13 @@ class Compiled:
         self.networks: list[str] = []
         self.why: dict[str, str] = {}
 
+    @property
+    def told(self) -> str | None:
+        """In words, if some network is played as it is."""
+        return (
+            "not compiled: " + "; ".join(f"{name}, since {why}" for name, why in self.why.items()) if self.why else None
+        )
+
     def __call__(self, movers: Sequence[Mover], deal: Deal) -> Readings:
         if self.networks or self.why:
             return self.dynamics(movers, deal)

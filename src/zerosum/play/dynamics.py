@@ -45,14 +45,17 @@ class Mover:
         Where memory does not suffice the hand is divided, and the pieces' gradients are added up: the same gradient,
         but for networks that see more than one example at a time (batch norm).
         """
-        start, drawn = Chance(hand.x.device), hand.drawn
+        start, drawn, short = Chance(hand.x.device), hand.drawn, ""  # words: an error would hold on to the memory
         while True:
             try:
                 return self._evaluate(hand, start, keep_graph)
-            except (RuntimeError, MemoryError) as error:
+            except (RuntimeError, MemoryError, ValueError) as error:
                 count = finer(len(hand.pieces), len(hand))
                 if not is_out_of_memory(error) or count is None:
-                    raise
+                    if not short or is_out_of_memory(error):
+                        raise
+                    raise MemoryError(short) from error  # a pack, say, does not fit into so small a piece
+                short = str(error)
                 if self.world.size > 1:  # the others are on their way to a message that this rank would not send
                     words = f"rank {self.world.rank} ran out of memory: play a batch in pieces, --set pieces={count}"
                     raise MemoryError(words) from error

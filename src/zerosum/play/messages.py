@@ -109,7 +109,8 @@ def _mean_over_ranks(values: Tensor) -> Tensor:
 def norm_over_all(network: nn.Module, world: World) -> None:
     """From now on, batch norm takes its mean and variance of the whole batch of all ranks, where they play a round.
 
-    Looks and samples, which one rank takes alone, take theirs as before.
+    Looks and samples, which one rank takes alone, take theirs as before; and so does a norm without weights or a
+    running mean of its own, which no recipe has.
     """
 
     def forward(module: Any, x: Tensor) -> Tensor:
@@ -119,7 +120,7 @@ def norm_over_all(network: nn.Module, world: World) -> None:
 
     if world.size > 1:
         for module in network.modules():
-            if isinstance(module, _BatchNorm) and module.affine:
+            if isinstance(module, _BatchNorm) and module.affine and module.running_mean is not None:
                 module.forward = MethodType(forward, module)  # type: ignore[method-assign]
 
 

@@ -24,7 +24,7 @@ from zerosum.play.precision import is_out_of_memory
 
 T = TypeVar("T")
 LEAST = 1e-12  # of a score's gradient, times n: far below what float32 sees beside the others, far above 0
-AGREE = 1e-4  # between G's gradient so and directly, in float32, the first time: a D that mixes samples is 10 % off
+AGREE = 1e-4  # of the slopes' norm, in float32: rounding leaves 1e-6, a D that mixes a hundredth of the others 1e-2
 
 
 class Cut(Batch):
@@ -62,8 +62,8 @@ class Cut(Batch):
 class OneBackward:
     """The players' own gradients as `field` gives them, in one pass through D where that is the same.
 
-    Whether it is, is found out in the first round: by how the losses share what they judge, and by comparing G's
-    gradient with the direct one in float32. Where it is not, `field` is played.
+    Whether it is, is found out in the first round: by how the losses share what they judge, and by whether a sample's
+    slope follows its own score alone. Where it is not, or memory does not suffice for both, `field` is played.
     """
 
     def __init__(self) -> None:

@@ -59,7 +59,7 @@ class Plain:
         dynamics: Literal["alternating", "simultaneous", "extragradient"] = "alternating",
         average: float = 0.0,
     ):
-        self.game, self.deal_examples, self.dynamics, self.decay = game, deal, dynamics, average
+        self.game, self.deal_examples, self.turns, self.decay = game, deal, TURNS[dynamics], average
         self.players = game.players()
         self.optimizers = {player.name: _as_torch_has_it(player) for player in self.players}
         self.owners = {
@@ -81,7 +81,7 @@ class Plain:
     def round(self) -> None:
         """Every player's turns once."""
         playing = [player for player in self.players if self.rounds % player.every == 0]
-        found = getattr(self, f"_{self.dynamics}")(playing) if playing else {}
+        found = self.turns(self, playing) if playing else {}
         with torch.no_grad():
             self._follow()
             self.game.after_round(found, self.hand)
@@ -150,6 +150,9 @@ class Plain:
                 mean.mul_(self.decay).add_(p, alpha=1 - self.decay)
             for held, buffer in zip(average.buffers(), network.buffers(), strict=True):
                 held.copy_(buffer)
+
+
+TURNS = {"alternating": Plain._alternating, "simultaneous": Plain._simultaneous, "extragradient": Plain._extragradient}
 
 
 def _as_torch_has_it(player: Player) -> Optimizer:
